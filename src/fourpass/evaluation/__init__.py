@@ -1,0 +1,1 @@
+"""Measured rows turned into the tables and figures of the paper, ours beside theirs."""

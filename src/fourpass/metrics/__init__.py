@@ -1,0 +1,1 @@
+"""Quality metrics: plain functions of arrays, float64 inside, each stating its protocol."""

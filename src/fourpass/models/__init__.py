@@ -1,0 +1,54 @@
+"""The networks, as torch modules: tensors in, tensors out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from fourpass.errors import WeightsError
+from fourpass.models.eusr import EUSR
+from fourpass.weights import Weights
+
+BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
+    "eusr": EUSR,
+}
+
+
+def build(weights: Weights) -> nn.Module:
+    """Build the network that a set of weights is for, and load them strictly.
+
+    Raises:
+        WeightsError: the architecture is unknown, its numbers do not fit it, or a tensor is missing, extra or misshapen.
+    """
+    metadata = weights.metadata
+    if metadata.architecture not in BUILDERS:
+        raise WeightsError(
+            f"{weights.source}: architecture {metadata.architecture!r} is not one of {', '.join(BUILDERS)}"
+        )
+    try:
+        network = BUILDERS[metadata.architecture](**metadata.numbers)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{weights.source}: numbers do not fit {metadata.architecture} ({error})") from None
+    load_strictly(network, weights)
+    return network
+
+
+def load_strictly(network: nn.Module, weights: Weights) -> None:
+    """Copy weights into a network, every tensor exactly once.
+
+    Raises:
+        WeightsError: a tensor is missing, extra or misshapen; the message names the first such.
+    """
+    expected = network.state_dict()
+    for name in sorted(expected.keys() - weights.tensors.keys()):
+        raise WeightsError(f"{weights.source}: lacks the tensor {name} that its architecture has")
+    for name in sorted(weights.tensors.keys() - expected.keys()):
+        raise WeightsError(f"{weights.source}: has the tensor {name} that its architecture does not know")
+    for name, value in weights.tensors.items():
+        if tuple(value.shape) != tuple(expected[name].shape):
+            raise WeightsError(
+                f"{weights.source}: {name} has shape {tuple(value.shape)}, not {tuple(expected[name].shape)}"
+            )
+    network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.tensors.items()})

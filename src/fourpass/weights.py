@@ -1,0 +1,221 @@
+"""Weights on disk: safetensors with strict metadata, a content hash, and interpolation between relatives. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.errors import ConfigError, WeightsError
+
+FORMAT = "fourpass-1"
+PACKAGED = Path(__file__).parent / "packaged"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a weights file says of itself.
+
+    Attributes:
+        architecture: key of the network, for example ``eusr`` (see `fourpass.models.BUILDERS`).
+        numbers: the numbers that the network is built from, for example ``{"features": 64, ...}``.
+        lineage: id of the run that these weights descend from; weights of one lineage can be interpolated.
+        data: what they were trained on, in words.
+        steps: training steps behind them, all phases together.
+        licence: SPDX identifier of the licence that the weights are under.
+        note: anything else worth knowing; may be empty.
+    """
+
+    architecture: str
+    numbers: Mapping[str, Any]
+    lineage: str
+    data: str
+    steps: int
+    licence: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Named float32 arrays (PyTorch layouts: convolutions OIHW, linear layers (out, in)) and their metadata."""
+
+    tensors: Mapping[str, NDArray[np.float32]]
+    metadata: Metadata
+    source: str = field(default="memory")
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the tensors' names, shapes and float32 values; equal for equal weights wherever they lie."""
+        return _digest(self.tensors)
+
+
+def load(path: str | os.PathLike[str]) -> Weights:
+    """Read and check a weights file.
+
+    Args:
+        path: a ``.safetensors`` file written by `save`, or the name of a packaged one (``eusr``).
+
+    Returns:
+        the weights, as float32 whatever the file stores.
+
+    Raises:
+        WeightsError: the file is missing, cut short, damaged, or its metadata has a missing or unknown key.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = locate(path)
+    try:
+        with safe_open(file, framework="numpy") as handle:
+            header = handle.metadata() or {}
+            stored = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"{file}: not a whole safetensors file ({error}); fetch or convert it again") from None
+    except OSError as error:
+        raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from None
+    metadata, sha256 = _parse(header, file)
+    if _digest(stored) != sha256:
+        raise WeightsError(f"{file}: contents do not match their sha256, so the file is damaged; fetch it again")
+    tensors = {name: np.asarray(value, np.float32) for name, value in stored.items()}
+    return Weights(tensors, metadata, str(file))
+
+
+def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -> None:
+    """Write weights atomically: the old file stays whole until the new one is.
+
+    Args:
+        weights: what to write.
+        path: the ``.safetensors`` file.
+        half: store float16; float32 otherwise.
+
+    Raises:
+        WeightsError: a value is not finite (or does not fit float16), or the folder cannot be written.
+    """
+    from safetensors.numpy import save as serialise
+
+    dtype = np.float16 if half else np.float32
+    with np.errstate(over="ignore"):
+        stored = {name: np.ascontiguousarray(value, dtype) for name, value in weights.tensors.items()}
+    for name, value in stored.items():
+        if not np.isfinite(value).all():
+            raise WeightsError(f"{name}: holds values that are not finite in {np.dtype(dtype)}; nothing was written")
+    header = {"format": FORMAT, "sha256": _digest(stored)}
+    for item in fields(Metadata):
+        value = getattr(weights.metadata, item.name)
+        header[item.name] = json.dumps(dict(value), sort_keys=True) if item.name == "numbers" else str(value)
+    write_atomically(Path(path), serialise(stored, metadata=header))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put bytes into a file so that, whatever happens, either the old or the new file is there, whole.
+
+    Raises:
+        WeightsError: the folder cannot be written or the disk is full.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as handle:
+            temporary = handle.name
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def locate(name: str | os.PathLike[str]) -> Path:
+    """Return the file that a name or path of weights means.
+
+    Raises:
+        WeightsError: there is no such file and no such packaged name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = PACKAGED / f"{name}.safetensors"
+    if os.sep not in str(name) and packaged.is_file():
+        return packaged
+    known = ", ".join(available()) or "none"
+    raise WeightsError(f"{name}: no such weights file, and not one of the packaged ones ({known})")
+
+
+def available() -> list[str]:
+    """Names of the packaged weights, sorted."""
+    return sorted(file.stem for file in PACKAGED.glob("*.safetensors"))
+
+
+def interpolate(a: Weights, b: Weights, t: float) -> Weights:
+    """Blend two sets of weights of one lineage: (1 - t) * a + t * b.
+
+    Args:
+        a: weights at t = 0.
+        b: weights at t = 1.
+        t: 0..1.
+
+    Raises:
+        ConfigError: t is outside 0..1.
+        WeightsError: architecture, numbers, lineage or tensor names differ.
+    """
+    if not 0 <= t <= 1:
+        raise ConfigError(f"interpolation factor {t} is not within 0..1")
+    first, second = a.metadata, b.metadata
+    for name in ("architecture", "numbers", "lineage"):
+        if getattr(first, name) != getattr(second, name):
+            raise WeightsError(
+                f"{a.source} and {b.source} cannot be interpolated: {name} is {getattr(first, name)!r} in one and "
+                f"{getattr(second, name)!r} in the other; blend their pictures instead"
+            )
+    if a.tensors.keys() != b.tensors.keys():
+        odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]
+        raise WeightsError(f"{a.source} and {b.source} cannot be interpolated: {odd} is in one only")
+    if t in (0, 1):
+        return (a, b)[int(t)]
+    mixed = {
+        name: (np.float32(1 - t) * value + np.float32(t) * b.tensors[name]).astype(np.float32)
+        for name, value in a.tensors.items()
+    }
+    note = f"{1 - t:g} of {first.note or 'the first'} and {t:g} of {second.note or 'the second'}"
+    return Weights(mixed, replace(first, note=note), f"{a.source} + {b.source}")
+
+
+def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
+    known = {item.name for item in fields(Metadata)} | {"format", "sha256"}
+    if header.get("format") != FORMAT:
+        raise WeightsError(
+            f"{file}: metadata has format {header.get('format')!r}, not {FORMAT!r}; turn it into ours with: "
+            f"fourpass convert {file.name}"
+        )
+    for key in sorted(known - header.keys()):
+        raise WeightsError(f"{file}: metadata lacks the key {key!r}; write the file with fourpass")
+    for key in sorted(header.keys() - known):
+        raise WeightsError(f"{file}: metadata has the unknown key {key!r}; known are {', '.join(sorted(known))}")
+    values: dict[str, Any] = {key: header[key] for key in known - {"format", "sha256"}}
+    try:
+        values["numbers"] = json.loads(values["numbers"])
+        values["steps"] = int(values["steps"])
+        if not isinstance(values["numbers"], dict):
+            raise ValueError("numbers is not an object")
+    except ValueError as error:
+        raise WeightsError(f"{file}: metadata is damaged ({error}); fetch the file again") from None
+    return Metadata(**values), header["sha256"]
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Hash over float32 values, so that a float16 file and its float32 reading hash alike."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = np.ascontiguousarray(tensors[name], np.float32)
+        digest.update(f"{name} {value.shape}\n".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
