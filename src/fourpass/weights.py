@@ -127,6 +127,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # as any other new file; temporary ones are private
         os.replace(temporary, path)
     except OSError as error:
         if temporary:

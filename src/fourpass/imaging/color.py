@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # MATLAB's rgb2ycbcr: rows Y, Cb, Cr; columns R, G, B; for RGB and YCbCr both on 0..255 (studio swing).
-_RGB_TO_YCBCR = (
-    np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255.0
-)
+_RGB_TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255.0
 _OFFSET = np.array([16.0, 128.0, 128.0])
 _YCBCR_TO_RGB = np.linalg.inv(_RGB_TO_YCBCR)
 

@@ -104,9 +104,7 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
-def _resize_axis(
-    image: NDArray[Any], out_length: int, scale: float, axis: int, antialiasing: bool
-) -> NDArray[Any]:
+def _resize_axis(image: NDArray[Any], out_length: int, scale: float, axis: int, antialiasing: bool) -> NDArray[Any]:
     in_length = image.shape[axis]
     if out_length == in_length and scale == 1.0:
         return image

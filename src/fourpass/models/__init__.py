@@ -20,7 +20,8 @@ def build(weights: Weights) -> nn.Module:
     """Build the network that a set of weights is for, and load them strictly.
 
     Raises:
-        WeightsError: the architecture is unknown, its numbers do not fit it, or a tensor is missing, extra or misshapen.
+        WeightsError: the architecture is unknown, its numbers do not fit it, or a tensor is missing, extra
+            or misshapen.
     """
     metadata = weights.metadata
     if metadata.architecture not in BUILDERS:

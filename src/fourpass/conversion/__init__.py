@@ -1,0 +1,134 @@
+"""Other people's weight files turned into ours.
+
+A file is read into named arrays (by suffix), and the first architecture that recognises the names converts them.
+To add one: a module with ``recognises`` and a converter, and one line in `CONVERTERS`.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.conversion import eusr
+from fourpass.conversion.graphdef import read_constants
+from fourpass.errors import WeightsError, missing_extra
+from fourpass.weights import Metadata, Weights
+
+Tensors = Mapping[str, NDArray[np.float32]]
+# What a converter returns: our architecture's name, its numbers, its tensors under our names.
+Converted = tuple[str, dict[str, Any], dict[str, NDArray[np.float32]]]
+
+
+def _eusr(tensors: Tensors) -> Converted:
+    ours = "first_conv.weight" in tensors
+    renamed = dict(tensors) if ours else eusr.from_tensorflow(tensors)
+    return "eusr", eusr.numbers_of(renamed), renamed
+
+
+CONVERTERS: list[tuple[Callable[[Tensors], bool], Callable[[Tensors], Converted]]] = [
+    (eusr.recognises, _eusr),
+]
+
+
+def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence: str = "unknown") -> Weights:
+    """Read a weights file of another program.
+
+    Args:
+        path: a frozen TensorFlow GraphDef (``.pb``), a PyTorch checkpoint (``.pt``, ``.pth``, ``.ckpt``; a bare state
+            dict or under ``params_ema``, ``params``, ``state_dict``; ``module.`` prefixes are taken off), a
+            ``.safetensors`` of another program, or a ``.npz`` whose keys may start with ``var:``.
+        lineage: id to record; the file's own content decides when not given.
+        licence: SPDX identifier to record.
+
+    Raises:
+        WeightsError: the file cannot be read, or is of no architecture known here.
+    """
+    file = Path(path)
+    tensors = read_tensors(file)
+    for recognises, converter in CONVERTERS:
+        if recognises(tensors):
+            try:
+                architecture, numbers, renamed = converter(tensors)
+            except WeightsError as error:
+                raise WeightsError(f"{file}: {error}") from None
+            weights = Weights(renamed, Metadata(architecture, numbers, "", "", 0, licence), str(file))
+            metadata = Metadata(
+                architecture,
+                numbers,
+                lineage or f"{architecture}-{weights.sha256[:12]}",
+                f"unknown; converted from {file.name}",
+                0,
+                licence,
+            )
+            return Weights(renamed, metadata, str(file))
+    some = ", ".join(sorted(tensors)[:3])
+    raise WeightsError(f"{file}: its tensors ({some}, ...) are of no architecture known here")
+
+
+def read_tensors(file: Path) -> dict[str, NDArray[np.float32]]:
+    """Read the named float arrays of a weights file, by its suffix.
+
+    Raises:
+        WeightsError: the suffix is unknown or the file cannot be read.
+    """
+    if not file.is_file():
+        raise WeightsError(f"{file}: no such file")
+    readers: dict[str, Callable[[Path], dict[str, NDArray[np.float32]]]] = {
+        ".pb": read_constants,
+        ".pt": _read_torch,
+        ".pth": _read_torch,
+        ".ckpt": _read_torch,
+        ".npz": _read_npz,
+        ".safetensors": _read_safetensors,
+    }
+    if file.suffix.lower() not in readers:
+        raise WeightsError(f"{file}: suffix {file.suffix!r} is not one of {', '.join(readers)}")
+    return readers[file.suffix.lower()](file)
+
+
+def _read_torch(file: Path) -> dict[str, NDArray[np.float32]]:
+    try:
+        import torch
+    except ImportError:
+        raise missing_extra("train", "torch") from None
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds for a damaged or unsafe file
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{file}: not a PyTorch checkpoint that loads safely ({reason})") from None
+    for key in ("params_ema", "params", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not any(isinstance(value, torch.Tensor) for value in content.values()):
+        raise WeightsError(f"{file}: holds no state dict (looked for params_ema, params, state_dict and the top level)")
+    return {
+        name.removeprefix("module."): value.float().numpy()
+        for name, value in content.items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def _read_npz(file: Path) -> dict[str, NDArray[np.float32]]:
+    try:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
+            names = [name for name in archive.files if name.startswith("var:")] or archive.files
+            return {name.removeprefix("var:"): archive[name].astype(np.float32) for name in names}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{file}: not a whole .npz file ({error})") from None
+
+
+def _read_safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return {name: np.asarray(value, np.float32) for name, value in load_file(file).items()}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{file}: not a whole safetensors file ({error})") from None
