@@ -1,0 +1,119 @@
+"""The 4PP-EUSR losses against numbers worked by hand, and which networks a weight of 0 leaves alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from fourpass.errors import ConfigError
+from fourpass.losses import fourpass as losses
+from fourpass.losses.fourpass import LossWeights
+
+
+def test_reconstruction() -> None:
+    truth = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(1, 1, 2, 2)
+    assert losses.reconstruction(truth, truth + torch.tensor([3.0, -1.0])).item() == 2.0
+
+
+def test_adversarial() -> None:
+    """-log(sigmoid(0)) = log 2; -log(sigmoid(log 3)) = -log(3/4)."""
+    logits = torch.tensor([0.0, math.log(3)])
+    assert losses.adversarial(logits).item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
+
+
+def test_score_gap() -> None:
+    """(10 - 4) - 0.8 * (10 - 5) = 2; (10 - 9) - 0.8 * (10 - 5) < 0, so 0."""
+    assert losses.score_gap(torch.tensor([5.0, 5.0]), torch.tensor([4.0, 9.0])).item() == pytest.approx(1.0)
+    assert losses.score_gap(torch.tensor([5.0]), torch.tensor([4.0]), alpha=1.0).item() == pytest.approx(1.0)
+
+
+def test_representation() -> None:
+    truth, upscaled = torch.zeros(1, 4), torch.tensor([[1.0, 2.0, 0.0, 1.0]])
+    assert losses.representation(truth, upscaled).item() == 6.0
+    assert losses.representation(truth, upscaled, "mean").item() == 1.5
+    with pytest.raises(ConfigError, match="'max' is not one of sum, mean"):
+        losses.representation(truth, upscaled, "max")
+
+
+def test_discrimination() -> None:
+    """Truth: log(4/3). Upscaled: the mean of log 2 and log 4."""
+    loss = losses.discrimination(torch.tensor([math.log(3)]), [torch.zeros(2), torch.tensor([math.log(3)])])
+    assert loss.item() == pytest.approx(math.log(4 / 3) + (math.log(2) + math.log(4)) / 2)
+
+
+def test_weights_are_the_papers() -> None:
+    """Equation 8."""
+    terms = dict.fromkeys(
+        (
+            "reconstruction",
+            "adversarial",
+            "aesthetic_score",
+            "aesthetic_representation",
+            "subjective_score",
+            "subjective_representation",
+        ),
+        torch.tensor(1.0),
+    )
+    assert losses.weighted_sum(terms, LossWeights()).item() == pytest.approx(0.35)
+
+
+def predict(image: Tensor) -> tuple[Tensor, Tensor]:
+    mean = image.mean((1, 2, 3))
+    return mean, mean[:, None].expand(-1, 2)
+
+
+def test_terms_are_averaged_over_the_upscaled_pictures() -> None:
+    truth = torch.full((1, 3, 2, 2), 5.0)
+    terms = losses.generator_terms(
+        truth,
+        [torch.full_like(truth, 4.0), torch.full_like(truth, 8.0)],
+        LossWeights(),
+        judge=lambda image: image.mean() - 4,
+        predictors={"aesthetic": predict, "subjective": predict},
+        alphas={"subjective": 1.0},
+    )
+    assert terms["reconstruction"].item() == pytest.approx((1 + 3) / 2)
+    assert terms["adversarial"].item() == pytest.approx((math.log(2) + math.log1p(math.exp(-4))) / 2)
+    assert terms["aesthetic_score"].item() == pytest.approx((2 + 0) / 2)
+    assert terms["subjective_score"].item() == pytest.approx((1 + 0) / 2)
+    assert terms["aesthetic_representation"].item() == pytest.approx((2 * 1 + 2 * 9) / 2)
+
+
+def test_a_weight_of_zero_leaves_its_network_alone() -> None:
+    def must_not_run(image: Tensor) -> Tensor:
+        raise AssertionError
+
+    truth = torch.zeros(1, 3, 2, 2)
+    weights = LossWeights(adversarial=0, aesthetic_score=0, aesthetic_representation=0, subjective_score=0)
+    terms = losses.generator_terms(
+        truth,
+        [truth],
+        weights,
+        judge=must_not_run,
+        predictors={"aesthetic": must_not_run, "subjective": predict},  # type: ignore[dict-item]
+    )
+    assert set(terms) == {"reconstruction", "subjective_representation"}
+
+
+def test_truth_needs_no_gradient_and_upscaled_gets_one() -> None:
+    truth = torch.zeros(1, 3, 2, 2)
+    upscaled = torch.ones(1, 3, 2, 2, requires_grad=True)
+    terms = losses.generator_terms(
+        truth, [upscaled], LossWeights(adversarial=0), predictors={"aesthetic": predict, "subjective": predict}
+    )
+    losses.weighted_sum(terms, LossWeights()).backward()
+    assert upscaled.grad is not None
+    assert bool((upscaled.grad != 0).all())
+
+
+def test_missing_networks_are_named() -> None:
+    truth = torch.zeros(1, 3, 2, 2)
+    with pytest.raises(ConfigError, match="no discriminator"):
+        losses.generator_terms(truth, [truth], LossWeights())
+    with pytest.raises(ConfigError, match="no subjective predictor"):
+        losses.generator_terms(truth, [truth], LossWeights(adversarial=0), predictors={"aesthetic": predict})
+    with pytest.raises(ConfigError, match="every loss weight is 0"):
+        losses.weighted_sum({}, LossWeights())
