@@ -27,6 +27,14 @@ class BackendError(FourpassError):
     """An inference backend, or an optional extra, that is missing or fails."""
 
 
+class MetricError(FourpassError):
+    """Pictures that a quality metric is not defined for: wrong shape, range or size, or nothing in them to measure."""
+
+
+class MetricUnavailable(MetricError):
+    """A metric that needs a file which is not here; tables show what it needs instead of a value."""
+
+
 def missing_extra(extra: str, package: str) -> BackendError:
     """Return the error for an optional dependency that is not installed.
 
