@@ -1,0 +1,41 @@
+# The commands that a person types; CI calls the same.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+BIN = $(VENV)/bin
+
+.PHONY: demo test slow check bench clean
+
+demo: $(DEMO_VENV)/.installed  ## upscale the photos in examples/ by 4, with the core install only
+	$(DEMO_VENV)/bin/fourpass upscale examples -o demo -s 4
+	@echo "The results are in $(CURDIR)/demo:"
+	@ls demo
+
+test: check  ## lint, types, layers and the fast tests
+	$(BIN)/pytest
+
+slow: $(VENV)/.installed  ## the tests that take longer
+	$(BIN)/pytest -m slow
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed  ## ratios within one run; see benchmarks/
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+$(VENV)/.installed: pyproject.toml constraints-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints-dev.txt torch
+	$(BIN)/pip install -q -c constraints-dev.txt -e '.[dev]'
+	touch $@
+
+$(DEMO_VENV)/.installed: pyproject.toml $(shell find src -name '*.py' -o -name '*.safetensors')
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/pip install -q .
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
