@@ -1,0 +1,134 @@
+"""What an Upscaler runs: weights of ours turned into graphs, or somebody's ONNX file that is found out by probing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass import weights as weights_module
+from fourpass.errors import ConfigError
+from fourpass.inference.backends import Choice, Model, Session
+from fourpass.weights import Weights
+
+FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
+DEFAULT_STRENGTH = 0.5
+
+# How many pixels of surroundings a tile of EUSR needs; docs/engine.md has the measurement.
+_HALO = 16
+_FOREIGN_HALO = 32
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network at all its scales, and how it wants its input.
+
+    Attributes:
+        name: for messages.
+        models: one for each trained scale.
+        halo: input pixels beyond a tile that make its output equal to the whole picture's.
+        features: channels of its widest layers at output size, for the memory that it takes.
+        top: the value of white: 255 or 1.
+        dtype: of its input.
+        multiple: sides of its input must be multiples of it.
+        fixed: the only (rows, columns) of its input, or None when it takes any.
+    """
+
+    name: str
+    models: dict[int, Model]
+    halo: int
+    features: int
+    top: float = 255.0
+    dtype: type[np.floating] = np.float32
+    multiple: int = 1
+    fixed: tuple[int, int] | None = None
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The trained scales, ascending."""
+        return tuple(sorted(self.models))
+
+    def run(self, session: Session, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Upscale (H, W, 3) on 0..255 with a session of one of `models`; returns float32 (sH, sW, 3), not clipped."""
+        height, width = image.shape[:2]
+        rows, columns = self.fixed or (-(-side // self.multiple) * self.multiple for side in (height, width))
+        if (rows, columns) != (height, width):
+            image = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), mode="symmetric")
+        batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
+        if self.top != 255:
+            batch *= np.float32(self.top / 255)
+        result = session.run(batch.astype(self.dtype, copy=False))
+        scale = result.shape[2] // rows
+        pixels = result[0, :, : scale * height, : scale * width].transpose(1, 2, 0).astype(np.float32, copy=False)
+        return pixels if self.top == 255 else pixels * np.float32(255 / self.top)
+
+
+def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice: Choice) -> Network:
+    """Return the network that a name, a file or weights mean.
+
+    Args:
+        model: a packaged name, a ``.safetensors`` path, an ``.onnx`` path, or weights.
+        strength: see `fourpass.inference.upscaler.Upscaler`.
+        choice: the backend, which probes an ONNX file.
+
+    Raises:
+        ConfigError: the strength is outside 0..1 or there is nothing to blend.
+        WeightsError: a file is missing, damaged or of an unknown kind.
+    """
+    if strength is not None and not 0 <= strength <= 1:
+        raise ConfigError(f"strength {strength} is not within 0..1 (0 faithful, 1 perceptual)")
+    if model in (FAITHFUL, PERCEPTUAL):
+        return ours(_blended(str(model), strength))
+    if strength is not None:
+        name = model.source if isinstance(model, Weights) else model
+        raise ConfigError(
+            f"strength blends the packaged weights {FAITHFUL} and {PERCEPTUAL}, not {name}; leave one of them out"
+        )
+    if isinstance(model, Weights):
+        return ours(model)
+    if Path(model).suffix.lower() == ".onnx":
+        from fourpass.inference.foreign import probe
+
+        return probe(Path(model), choice, _FOREIGN_HALO)
+    return ours(weights_module.load(model))
+
+
+def ours(weights: Weights) -> Network:
+    """Return the network of weights of one of our architectures.
+
+    Raises:
+        WeightsError: the architecture is not one that the engine runs.
+    """
+    from fourpass.inference import graph
+
+    def onnx(scale: int) -> bytes:
+        serialised: bytes = graph.build_graph(weights, scale).SerializeToString()
+        return serialised
+
+    models = {scale: Model(scale, partial(onnx, scale), weights) for scale in graph.scales(weights)}
+    features = int(weights.metadata.numbers.get("features", 64))
+    return Network(weights.source, models, _HALO, features)
+
+
+def strengths() -> Sequence[str]:
+    """Return which of the packaged pair are installed, the faithful first."""
+    return [name for name in (FAITHFUL, PERCEPTUAL) if name in weights_module.available()]
+
+
+def _blended(name: str, strength: float | None) -> Weights:
+    if strength is None:
+        if name == PERCEPTUAL or PERCEPTUAL not in strengths():
+            return weights_module.load(name)
+        strength = DEFAULT_STRENGTH
+    if strength == 0:
+        return weights_module.load(FAITHFUL)
+    if PERCEPTUAL not in strengths():
+        raise ConfigError(
+            f"strength {strength} needs the perceptual weights ({PERCEPTUAL}), which are not installed; take strength 0"
+        )
+    return weights_module.interpolate(weights_module.load(FAITHFUL), weights_module.load(PERCEPTUAL), strength)

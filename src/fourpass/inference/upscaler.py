@@ -1,0 +1,287 @@
+"""The Upscaler: arrays in, larger arrays out, in tiles that fit the memory, whole or as a stream of rows."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.errors import BackendError, ConfigError, ImageError
+from fourpass.imaging import tiles
+from fourpass.inference import backends, hardware, network, stream
+from fourpass.inference.sizes import plan_size, trained_scale
+from fourpass.weights import Weights
+
+Pixels = NDArray[Any]
+Progress = Callable[[float], None]
+
+# What one pixel of a tile takes while the network runs, in bytes a feature and output pixel, and what the process
+# takes beside it: measured by benchmarks/memory in docs/engine.md.
+_BYTES = {"openvino": 12.0, "onnxruntime": 20.0, "torch": 24.0}
+_RESIDENT = 400 * 2**20
+# More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster.
+_MOST = 1792 * 2**20
+_SMALLEST_TILE = 16
+# BT.601, full range: a gray picture runs as RGB, and its luma is what is kept.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class Upscaler:
+    """A network that is ready to upscale pictures; safe to use from several threads at once.
+
+    Args:
+        model: a packaged name (``eusr``, ``fourpass``), a ``.safetensors`` path, an ``.onnx`` path, or weights.
+        backend: ``openvino``, ``onnxruntime``, ``torch``, or ``auto``: the first that is installed.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the processor has instructions for it.
+        threads: how many; None leaves it to the backend.
+        tile: side of a tile in input pixels, its halo included; None: from the memory.
+        max_memory: bytes that upscaling may take, beside the picture itself; None: half of what is free, and no more
+            than is of use.
+        strength: 0 (faithful) to 1 (perceptual) blends the packaged weights. None: a model given by file or as weights
+            runs as it is; ``fourpass`` too; ``eusr`` runs at the default strength where the perceptual weights are
+            packaged, and as it is where they are not. To measure the faithful weights, give 0.
+
+    Attributes:
+        scales: the trained scales, ascending. Other sizes are reached from the smallest sufficient one.
+        choice: which backend, precision and threads run, and why.
+
+    Raises:
+        ConfigError: an argument is out of range, or the strength has no weights to blend.
+        WeightsError: the model is missing, damaged, or not one that upscales.
+        BackendError: the backend is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Weights = "eusr",
+        *,
+        backend: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        tile: int | None = None,
+        max_memory: int | None = None,
+        strength: float | None = None,
+    ) -> None:
+        if tile is not None and tile < _SMALLEST_TILE:
+            raise ConfigError(f"tile {tile} is smaller than the smallest that works, {_SMALLEST_TILE}")
+        if max_memory is not None and max_memory < 1:
+            raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
+        self.choice = backends.choose(backend, precision, threads)
+        self._network = network.load(model, strength, self.choice)
+        self._tile = tile
+        self._max_memory = max_memory
+        self._lock = threading.Lock()
+        self._sessions: dict[int, backends.Session] = {}
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The trained scales, ascending."""
+        return self._network.scales
+
+    def session(self, scale: int) -> backends.Session:
+        """Return the loaded network of a trained scale; the first call for a scale loads it.
+
+        Raises:
+            ConfigError: the scale is not a trained one.
+            BackendError: the backend cannot load it.
+        """
+        with self._lock:
+            if scale not in self._sessions:
+                if scale not in self.scales:
+                    trained = ", ".join(map(str, self.scales))
+                    raise ConfigError(f"scale {scale} is not one of this model's scales {trained}")
+                self._sessions[scale] = self.choice.backend.load(
+                    self._network.models[scale], self.choice.precision, self.choice.threads
+                )
+            return self._sessions[scale]
+
+    def upscale(
+        self,
+        image: Pixels,
+        scale: float | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        self_ensemble: bool = False,
+        progress: Progress | None = None,
+    ) -> Pixels:
+        """Upscale a picture.
+
+        Args:
+            image: RGB (H, W, 3) or gray (H, W) or (H, W, 1); uint8, uint16, or float32 on 0..1.
+            scale: output pixels an input pixel, any positive number; None with no size: the largest trained scale
+                up to 4.
+            size: (rows, columns) of the output, instead of a scale.
+            self_ensemble: average the outputs for the eight turns and flips of the picture: 8 times the work.
+            progress: called with the share that is done, 0..1, now and then; what it raises stops the work.
+
+        Returns:
+            an array of the same dtype and channels. It is made at the smallest trained scale that suffices, then
+            resampled once, antialiased, in float, and rounded once.
+
+        Raises:
+            ConfigError: the size is out of reach, or a tile does not fit the memory.
+            ImageError: the array is not such a picture.
+            BackendError: the network fails.
+        """
+        image, size = self._checked(image, scale, size)
+        result: Pixels | None = None
+        done = 0
+        for band in self.rows(image, size=size, self_ensemble=self_ensemble, progress=progress):
+            if result is None:
+                result = np.empty((size[0], *band.shape[1:]), band.dtype)
+            result[done : done + len(band)] = band
+            done += len(band)
+        assert result is not None
+        assert done == size[0]
+        return result
+
+    def rows(
+        self,
+        image: Pixels,
+        scale: float | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        self_ensemble: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Pixels]:
+        """Upscale a picture as a stream, so that the output need not fit into memory.
+
+        Args and what is raised: as `upscale` has them; arguments are checked before the first band is asked for.
+
+        Returns:
+            an iterator over bands of output rows, top to bottom; together they are what `upscale` returns.
+        """
+        image, size = self._checked(image, scale, size)
+        return self._bands(image, size, self_ensemble, progress)
+
+    def _checked(
+        self, image: Pixels, scale: float | None, size: tuple[int, int] | None
+    ) -> tuple[Pixels, tuple[int, int]]:
+        _check_picture(image)
+        if scale is not None and size is not None:
+            raise ConfigError("upscale takes a scale or a size, not both")
+        if size is None:
+            if scale is None:
+                scale = max((each for each in self.scales if each <= 4), default=self.scales[0])
+            size = plan_size(image.shape[:2], scale=scale)
+        if min(size) < 1:
+            raise ConfigError(f"size {size} is not at least 1x1")
+        trained_scale(image.shape[:2], size, self.scales)
+        return image, (int(size[0]), int(size[1]))
+
+    def _bands(
+        self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: Progress | None
+    ) -> Iterator[Pixels]:
+        height, width = image.shape[:2]
+        gray = image.ndim == 2 or image.shape[2] == 1
+        scale = trained_scale((height, width), size, self.scales)
+        exact = size == (scale * height, scale * width)
+
+        def finish(pixels: NDArray[np.float32]) -> Pixels:
+            done = stream.cast(pixels, image.dtype)
+            return done[..., 0] if image.ndim == 2 else done
+
+        rows, columns = self._plan(height, width, scale)
+        total = len(rows) * len(columns)
+        count = 0
+
+        def run(row: tiles.Span, column: tiles.Span) -> NDArray[np.float32]:
+            nonlocal count
+            tile = _as_float(image[row.start : row.stop, column.start : column.stop])
+            if scale > 1:
+                tile = self._run(np.repeat(tile, 3, axis=2) if gray else tile, scale, self_ensemble)
+                if gray:
+                    tile = (tile @ _LUMA)[..., None]
+            count += 1
+            if progress is not None and count < total:
+                progress(count / total)
+            return tile
+
+        if exact:
+            yield from stream.assemble(rows, columns, scale, run, finish)
+        else:
+            bands: Any = stream.assemble(rows, columns, scale, run)
+            for band in stream.resample(bands, (scale * height, scale * width), size):
+                yield finish(band)
+        if progress is not None:
+            progress(1.0)
+
+    def _plan(self, height: int, width: int, scale: int) -> tuple[list[tiles.Span], list[tiles.Span]]:
+        """Cut a picture into tiles: of the side or the memory that was asked for, or of the memory at hand."""
+        if scale == 1:  # nothing runs; bands of rows are all that is needed
+            return tiles.spans(height, 256, 0), [tiles.Span(0, width, 0, width)]
+        net = self._network
+        if net.fixed is not None:
+            sides = net.fixed
+        elif self._tile is not None:
+            sides = (self._tile, self._tile)
+        else:
+            sides = tiles.square(self._area(width, scale), height, width)
+        cut = []
+        for length, side in zip((height, width), sides, strict=True):
+            halo = min(net.halo, side // 4)
+            cut.append(tiles.spans(length, side, halo, blend=halo < net.halo, multiple=net.multiple))
+        return cut[0], cut[1]
+
+    def _area(self, width: int, scale: int) -> int:
+        """Return the pixels of the largest tile whose run, with a band of output, fits the memory."""
+        memory = self._max_memory or min(hardware.free_memory() // 2, _MOST)
+        a_pixel = _BYTES[self.choice.name] * self._network.features * scale**2
+        # A tile of side t takes a_pixel * t^2, and its band, in float32 and once more when finished, a_row * t.
+        a_row = 2 * 4 * 3 * scale**2 * width
+        left = memory - _RESIDENT
+        side = (-a_row + (a_row**2 + 4 * a_pixel * max(left, 0)) ** 0.5) / (2 * a_pixel)
+        smallest = max(_SMALLEST_TILE, self._network.multiple)
+        if side < smallest:
+            least = _RESIDENT + a_pixel * smallest**2 + a_row * smallest
+            origin = "max_memory" if self._max_memory is not None else "half of the free memory"
+            raise ConfigError(
+                f"{origin}, {memory / 2**20:.0f} MiB, is not enough for the smallest tile at scale {scale}; "
+                f"it takes {least / 2**20:.0f} MiB"
+            )
+        return int(side**2)
+
+    def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
+        session = self.session(scale)
+        if not self_ensemble:
+            result = self._network.run(session, tile)
+        else:
+            result = np.zeros((scale * tile.shape[0], scale * tile.shape[1], 3), np.float32)
+            for turns in range(4):
+                for flip in (False, True):
+                    turned = np.rot90(tile[:, ::-1] if flip else tile, turns)
+                    output = np.rot90(self._network.run(session, turned), -turns)
+                    result += output[:, ::-1] if flip else output
+            result /= 8
+        if not np.isfinite(result).all():
+            raise BackendError(
+                f"{self._network.name} gave values that are not finite ({self.choice.name}, "
+                f"{self.choice.precision}); try precision fp32 or another backend, or check the weights"
+            )
+        return result
+
+
+def _check_picture(image: Pixels) -> None:
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"{type(image).__name__} is not a numpy array; fourpass.upscale takes other kinds of pictures")
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))) or 0 in image.shape:
+        raise ImageError(
+            f"array of shape {image.shape} is not a picture; take RGB (H, W, 3) or gray (H, W), and alpha apart"
+        )
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1); convert it first")
+    if image.dtype == np.float32:
+        low, high = float(image.min()), float(image.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # not so for NaN either
+            raise ImageError(f"float32 picture holds values from {low:g} to {high:g}; it must be on 0..1")
+
+
+def _as_float(pixels: Pixels) -> NDArray[np.float32]:
+    """Return a part of the picture as float32 (H, W, C) on 0..255."""
+    top = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    values = pixels.astype(np.float32) if top == 255 else pixels * np.float32(255 / top)
+    return values[..., None] if values.ndim == 2 else values
