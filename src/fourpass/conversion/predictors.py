@@ -31,7 +31,8 @@ def from_keras(arrays: Arrays, source: str) -> dict[str, NDArray[np.float32]]:
         source: name of the file, for messages.
 
     Returns:
-        tensors in PyTorch's layouts; without ``dense.weight`` and ``dense.bias`` where the file has no dense layer of ten.
+        tensors in PyTorch's layouts; without ``dense.weight`` and ``dense.bias`` where the file
+        has no dense layer of ten.
 
     Raises:
         WeightsError: a layer of MobileNetV2 is missing.
@@ -45,10 +46,10 @@ def from_keras(arrays: Arrays, source: str) -> dict[str, NDArray[np.float32]]:
     for keras_conv, keras_norm, conv, norm in _layers():
         tensors[f"trunk.{conv}.weight"] = _kernel(layers, keras_conv, source)
         for keras_name, ours in _NORM.items():
-            value = layers.get(keras_norm, {}).get(keras_name)
-            if value is None:
+            number = layers.get(keras_norm, {}).get(keras_name)
+            if number is None:
                 raise WeightsError(f"{source}: lacks {keras_norm}/{keras_name}, so it is no Keras MobileNetV2")
-            tensors[f"trunk.{norm}.{ours}"] = value.astype(np.float32)
+            tensors[f"trunk.{norm}.{ours}"] = number.astype(np.float32)
     for dense in layers.values():
         kernel = dense.get("kernel")
         if kernel is not None and kernel.ndim == 2 and kernel.shape[1] == 10 and "bias" in dense:
@@ -135,7 +136,7 @@ def download_torchvision(url: str = TORCHVISION_URL, folder: str | None = None) 
         )
     except OSError as error:
         raise WeightsError(
-            f"{url}: cannot be fetched ({error}); without a network, give a file instead: trunk = \"PATH\" in the recipe"
+            f'{url}: cannot be fetched ({error}); without a network, give a file instead: trunk = "PATH" in the recipe'
         ) from None
     except RuntimeError as error:
         raise WeightsError(f"{url}: what came is not the published file ({error}); try again") from None
@@ -167,7 +168,9 @@ def read_trunk(source: str) -> dict[str, NDArray[np.float32]]:
     elif path.suffix == ".safetensors":
         tensors = _from_safetensors(path)
     else:
-        raise WeightsError(f"{source}: trunk weights are .safetensors, .h5 or .pth, not {path.suffix or 'without suffix'}")
+        raise WeightsError(
+            f"{source}: trunk weights are .safetensors, .h5 or .pth, not {path.suffix or 'without suffix'}"
+        )
     return {name: value for name, value in tensors.items() if name.startswith("trunk.")}
 
 
