@@ -1,0 +1,259 @@
+"""How far an upscaled picture can be trusted: back-projection onto its input, a map of what may be invented, and the
+pixel side of the dial between faithful and perceptual. Arrays in, arrays out; no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.errors import ConfigError, ImageError
+from fourpass.imaging.resize import imresize
+
+_Pixels = TypeVar("_Pixels", bound=np.generic)
+MAP_LEVELS = (0.0, 0.5, 1.0)
+_DTYPES = (np.uint8, np.uint16, np.float32)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What `back_project` reached.
+
+    Attributes:
+        steps: corrections made.
+        worst: largest difference between the shrunk result and the input, of the full range 0..1.
+        lr_psnr: PSNR of the shrunk result against the input, in dB; infinite where nothing differs.
+        reached: whether `worst` is within the tolerance.
+    """
+
+    steps: int
+    worst: float
+    lr_psnr: float
+    reached: bool
+
+
+def back_project(
+    upscaled: NDArray[_Pixels],
+    low_resolution: NDArray[_Pixels],
+    *,
+    tolerance: float = 1 / 255,
+    steps: int = 20,
+    report: Callable[[int, float], None] | None = None,
+) -> tuple[NDArray[_Pixels], Projection]:
+    """Change an upscaled picture as little as it takes for it to shrink back to its input (Irani and Peleg, 1991).
+
+    Each step shrinks the picture with MATLAB's antialiased bicubic, enlarges what is missing with the same kernel and
+    adds it. The error is measured on the picture as it is returned: rounded and clipped.
+
+    Args:
+        upscaled: (H, W) or (H, W, C), uint8, uint16 or float32 on 0..1.
+        low_resolution: its input, same dtype and channels, smaller or as large in both axes.
+        tolerance: largest difference that is left anywhere, of the full range 0..1.
+        steps: the most corrections to make; where clipping stands in the way, no number is enough.
+        report: told (steps made, largest difference) before each correction.
+
+    Returns:
+        the picture, of upscaled's shape and dtype (the best one met, if none was within the tolerance); what it reached.
+
+    Raises:
+        ImageError: dtypes or channels differ, a dtype is not among the three, or the input is larger than the picture.
+        ConfigError: a negative tolerance or number of steps.
+    """
+    top = _check_pair(upscaled, low_resolution, "upscaled", "low_resolution", same_size=False)
+    if any(small > big for small, big in zip(low_resolution.shape[:2], upscaled.shape[:2], strict=True)):
+        raise ImageError(
+            f"input of {_size(low_resolution)} pixels is larger than its upscaled picture of {_size(upscaled)}; "
+            "consistency is for enlarging"
+        )
+    if not (tolerance >= 0 and steps >= 0):
+        raise ConfigError(f"tolerance {tolerance} and steps {steps} must not be negative")
+    target = low_resolution.astype(np.float32)
+    current = upscaled.astype(np.float32)
+    best, best_result = upscaled, Projection(0, math.inf, -math.inf, False)
+    for step in range(steps + 1):
+        candidate = upscaled if step == 0 else _as_dtype(current, upscaled.dtype)
+        missing = target - imresize(candidate.astype(np.float32), size=target.shape[:2])
+        worst = float(np.abs(missing).max()) / top
+        if worst < best_result.worst:
+            error = float(np.mean(np.square(missing, dtype=np.float64))) / top**2
+            decibels = -10 * math.log10(error) if error else math.inf
+            best, best_result = candidate, Projection(step, worst, decibels, worst <= tolerance)
+        if report:
+            report(step, worst)
+        if worst <= tolerance or step == steps:
+            break
+        current = np.clip(current + imresize(missing, size=current.shape[:2]), 0, top)
+    return best, best_result
+
+
+def disagreement(faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], *, radius: int = 2) -> NDArray[np.float32]:
+    """Map where two outputs differ: what the perceptual one shows there may be invented.
+
+    Args:
+        faithful, perceptual: (H, W) or (H, W, C) of one shape, uint8, uint16 or float32 on 0..1.
+        radius: the difference at a pixel is the mean over the square that reaches so far to each side, so that the map
+            shows regions and not single pixels.
+
+    Returns:
+        float32 (H, W) on 0..1: the mean absolute difference of the channels, of the full range.
+
+    Raises:
+        ImageError: shapes or dtypes differ, or a dtype is not among the three.
+        ConfigError: a negative radius.
+    """
+    top = _check_pair(faithful, perceptual, "faithful", "perceptual", same_size=True)
+    if radius < 0:
+        raise ConfigError(f"radius {radius} must not be negative")
+    difference = np.abs(faithful.astype(np.float32) - perceptual.astype(np.float32)) / np.float32(top)
+    gray: NDArray[Any] = difference.mean(axis=2) if difference.ndim == 3 else difference
+    for axis in (0, 1):
+        gray = _box(gray, radius, axis)
+    return gray.astype(np.float32)
+
+
+def disagreement_picture(disagreement_map: NDArray[np.float32], *, white: float = 1 / 8) -> NDArray[np.uint8]:
+    """Turn a map of `disagreement` into a gray picture: black agrees, white differs by `white` of the range or more.
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        ConfigError: white is not within 0..1, or 0.
+    """
+    if not 0 < white <= 1:
+        raise ConfigError(f"white {white} is not within 0..1, above 0")
+    return _as_dtype(np.clip(disagreement_map / np.float32(white), 0, 1) * 255, np.dtype(np.uint8))
+
+
+def strength_map(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Turn a painted mask into the strength of each output pixel.
+
+    Args:
+        mask: (H, W) or (H, W, C) of any size, uint8, uint16 or float32 on 0..1; black is faithful, white perceptual. Of
+            colour, the mean of the first three channels counts; an alpha channel does not.
+        size: (rows, columns) of the output, to which the mask is resized.
+
+    Returns:
+        float32 (rows, columns) on 0..1.
+
+    Raises:
+        ImageError: another dtype.
+    """
+    top = _full_range(mask, "strength map")
+    values = mask.astype(np.float32) / np.float32(top)
+    if values.ndim == 3:
+        colours = 3 if values.shape[2] >= 3 else 1
+        values = values[..., :colours].mean(axis=2, dtype=np.float32)
+    return np.asarray(np.clip(imresize(values, size=size), 0, 1), np.float32)
+
+
+def levels_of(strengths: NDArray[np.float32]) -> tuple[float, ...]:
+    """The strengths at which the network must run for `blend_levels` to make a map's picture: those of `MAP_LEVELS`
+    that a value of the map lies at or next to."""
+    needed: set[float] = set()
+    for low, high in pairwise(MAP_LEVELS):
+        inside = (strengths >= low) & (strengths <= high)
+        if (inside & (strengths < high)).any():
+            needed.add(low)
+        if (inside & (strengths > low)).any():
+            needed.add(high)
+    return tuple(sorted(needed))
+
+
+def blend_levels(pictures: Mapping[float, NDArray[_Pixels]], strengths: NDArray[np.float32]) -> NDArray[_Pixels]:
+    """Make the picture of a per-pixel strength from pictures of a few whole strengths, linear between neighbours.
+
+    Args:
+        pictures: strength -> the whole picture at that strength, all of one shape and dtype.
+        strengths: (H, W) on 0..1, as `strength_map` returns; the pictures' strengths must enclose its values.
+
+    Raises:
+        ImageError: shapes or dtypes differ.
+        ConfigError: a value of the map lies outside the pictures' strengths.
+    """
+    levels = sorted(pictures)
+    if not levels or strengths.min() < levels[0] or strengths.max() > levels[-1]:
+        raise ConfigError(
+            f"strengths {strengths.min():g} to {strengths.max():g} are not enclosed by the pictures' "
+            f"({', '.join(f'{level:g}' for level in levels) or 'none'})"
+        )
+    result = pictures[levels[0]]
+    for low, high in pairwise(levels):
+        share = np.clip((strengths - low) / np.float32(high - low), 0, 1)
+        result = np.where(_spread(strengths > low, result), blend(pictures[low], pictures[high], share), result)
+    return result
+
+
+def blend(
+    faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], strength: float | NDArray[np.float32]
+) -> NDArray[_Pixels]:
+    """Blend two pictures pixel by pixel: the dial for weights of different lineages, which cannot be interpolated.
+
+    Args:
+        faithful, perceptual: (H, W) or (H, W, C) of one shape, uint8, uint16 or float32 on 0..1.
+        strength: 0 is faithful, 1 perceptual; a number, or an (H, W) map.
+
+    Raises:
+        ImageError: shapes or dtypes differ, or a dtype is not among the three.
+        ConfigError: a strength outside 0..1, or a map of another size.
+    """
+    _check_pair(faithful, perceptual, "faithful", "perceptual", same_size=True)
+    share = np.asarray(strength, np.float32)
+    if share.ndim and share.shape != faithful.shape[:2]:
+        raise ConfigError(f"strength map of {_size(share)} pixels is not {_size(faithful)}, the pictures' size")
+    if not (share.min() >= 0 and share.max() <= 1):
+        raise ConfigError(f"strength {share.min():g} to {share.max():g} is not within 0..1")
+    share = _spread(share, faithful) if share.ndim else share
+    first = faithful.astype(np.float32)
+    return _as_dtype(first + share * (perceptual.astype(np.float32) - first), faithful.dtype)
+
+
+def _spread(plane: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
+    return plane[..., None] if like.ndim == 3 else plane
+
+
+def _box(values: NDArray[Any], radius: int, axis: int) -> NDArray[Any]:
+    """Mean over 2 * radius + 1 samples of one axis; the edge sample is repeated beyond the border."""
+    pads: Sequence[tuple[int, int]] = [(radius, radius) if axis == each else (0, 0) for each in range(values.ndim)]
+    padded = np.pad(values, pads, mode="edge")
+    length = values.shape[axis]
+    parts = [padded.take(range(start, start + length), axis) for start in range(2 * radius + 1)]
+    return np.asarray(np.sum(parts, axis=0) / np.float32(2 * radius + 1))
+
+
+def _as_dtype(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Round half up and clip for integer types."""
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    return np.asarray(np.clip(np.floor(values + 0.5), 0, np.iinfo(dtype).max), dtype)
+
+
+def _full_range(image: NDArray[Any], name: str) -> float:
+    if image.dtype not in _DTYPES or image.ndim not in (2, 3) or 0 in image.shape:
+        raise ImageError(
+            f"{name}: {image.dtype} array of shape {image.shape} is not (H, W) or (H, W, C) of uint8, uint16 or float32"
+        )
+    return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
+
+
+def _check_pair(
+    first: NDArray[Any], second: NDArray[Any], first_name: str, second_name: str, *, same_size: bool
+) -> float:
+    top = _full_range(first, first_name)
+    _full_range(second, second_name)
+    start = 0 if same_size else 2
+    if first.dtype != second.dtype or first.shape[start:] != second.shape[start:] or first.ndim != second.ndim:
+        raise ImageError(
+            f"{first_name} is {first.dtype} {first.shape} and {second_name} is {second.dtype} {second.shape}; "
+            f"they must agree in dtype and {'shape' if same_size else 'channels'}"
+        )
+    return top
+
+
+def _size(image: NDArray[Any]) -> str:
+    return f"{image.shape[1]}x{image.shape[0]}"
