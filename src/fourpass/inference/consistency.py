@@ -58,7 +58,7 @@ def back_project(
         report: told (steps made, largest difference) before each correction.
 
     Returns:
-        the picture, of upscaled's shape and dtype (the best one met, if none was within the tolerance); what it reached.
+        the picture, of upscaled's shape and dtype (the best met, if none was within the tolerance); what it reached.
 
     Raises:
         ImageError: dtypes or channels differ, a dtype is not among the three, or the input is larger than the picture.
