@@ -17,6 +17,7 @@ COMMANDS = {
     "upscale": "fourpass.cli.upscale:upscale",
     "models": "fourpass.cli.models:models",
     "doctor": "fourpass.cli.doctor:doctor",
+    "train": "fourpass.cli.train:train",
     "convert": "fourpass.cli.convert:convert",
 }
 

@@ -1,0 +1,76 @@
+"""``fourpass train``: run a training phase, or go on with one that was stopped, by the same command."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import typer
+
+# phase -> module with RECIPE, the dataclass of its settings, and prepare(recipe, data, ...), which returns the phase.
+PHASES = {
+    "eusr": "fourpass.training.pretrain",
+}
+
+
+def train(
+    phase: str = typer.Argument(..., help=f"What to train: {', '.join(PHASES)}."),
+    data: list[Path] = typer.Option(..., help="Folder of the phase's data; may be given several times."),
+    out: Path = typer.Option(..., help="Folder of the run; goes on from the checkpoint in it if there is one."),
+    recipe: Path | None = typer.Option(None, help="TOML file of what differs from the paper's numbers."),
+    init: str = typer.Option("", help="Weights to start from: a packaged name or a file."),
+    validation: Path | None = typer.Option(None, help="Folder of pictures to validate on, Set5 say."),
+    time_budget: str = typer.Option("", help="Stop after this long, resumable: 90s, 20m, 3h."),
+    cache: Path | None = typer.Option(None, help="Folder of decoded pictures; default: below ~/.cache."),
+    device: str = typer.Option("auto", help="auto, cpu or cuda."),
+    settings: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="Override a key of the recipe."),
+) -> None:
+    """Train a network; the same command goes on with a run that was stopped."""
+    from fourpass.errors import ConfigError, missing_extra
+
+    if phase not in PHASES:
+        raise ConfigError(f"phase {phase!r} is not one of {', '.join(PHASES)}")
+    budget = parse_duration(time_budget) if time_budget else None
+    if importlib.util.find_spec("torch") is None:
+        raise missing_extra("train", "torch")
+    from fourpass.training import distributed, loop, recipes
+    from fourpass.training.precision import keep_freed_memory, pick_device
+
+    keep_freed_memory()
+    overrides = dict(recipes.parse_override(text) for text in settings)
+    if init:
+        overrides["init"] = init
+    module = importlib.import_module(PHASES[phase])
+    chosen = recipes.load(module.RECIPE, recipe, overrides)
+    distributed.start(pick_device(device))
+    try:
+        prepared = module.prepare(chosen, data, validation=validation, cache=cache, device=device, report=_report)
+        outcome = loop.train(prepared, out, time_budget=budget)
+    finally:
+        distributed.stop()
+    best = "" if outcome.best is None else f", best score {outcome.best:.4f}"
+    print(f"{out}: {outcome.reason} at step {outcome.step}{best}")
+    if outcome.reason.startswith("SIG"):
+        raise typer.Exit(130 if outcome.reason == "SIGINT" else 143)
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that ``90``, ``90s``, ``20m`` or ``1.5h`` mean.
+
+    Raises:
+        ConfigError: it means none, or none that is positive.
+    """
+    from fourpass.errors import ConfigError
+
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ConfigError(f"--time-budget {text}: not a positive time like 90s, 20m or 1.5h")
+    return seconds
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,141 @@
+"""Random patches of pictures and of their shrunk copies, a pure function of (seed, step): nothing to save or resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.data.pictures import CELL, Picture
+from fourpass.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class PatchBatch:
+    """Patches of one scale.
+
+    Attributes:
+        low: (N, 3, size, size) uint8.
+        high: (N, 3, scale * size, scale * size) uint8, what `low` shows.
+        scale: their ratio.
+    """
+
+    low: NDArray[np.uint8]
+    high: NDArray[np.uint8]
+    scale: int
+
+
+class Patches:
+    """Draws batches of patches; any step's batch can be asked for at any time, from any thread.
+
+    Args:
+        pictures: where patches are cut from; larger ones are drawn more often, in proportion to their area.
+        scales: factors to draw from, each with its odds and its patch side.
+        odds: how often each scale is drawn, as weights.
+        sizes: side of the low-resolution patch of each scale, in pixels.
+        candidates: each patch is chosen among so many places, in proportion to its mean gradient, so that flat sky
+            does not fill the batch; 1 takes the first place as it comes (the paper).
+        report: takes one line when pictures are too small for a scale's patch, and so not used for it.
+
+    Raises:
+        DatasetError: for one of the scales, no picture is as large as a patch.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        scales: Sequence[int],
+        odds: Sequence[float],
+        sizes: Sequence[int],
+        candidates: int = 1,
+        report: Callable[[str], None] = print,
+    ) -> None:
+        self.scales = tuple(scales)
+        self.odds = np.asarray(odds, np.float64) / np.sum(odds)
+        self.sizes = dict(zip(scales, sizes, strict=True))
+        self.candidates = candidates
+        self._pictures = {scale: _large_enough(pictures, scale, self.sizes[scale], report) for scale in self.scales}
+        self._share = {scale: _area_shares(chosen) for scale, chosen in self._pictures.items()}
+
+    def scale_at(self, seed: Sequence[int]) -> int:
+        """Return the scale that `batch` draws for a seed."""
+        return int(np.random.default_rng(list(seed)).choice(self.scales, p=self.odds))
+
+    def batch(self, seed: Sequence[int], count: int, first: int = 0) -> PatchBatch:
+        """Cut the patches of one step.
+
+        Args:
+            seed: non-negative whole numbers, say (run's seed, step); equal seeds give equal batches.
+            count: patches in the batch.
+            first: number of the first patch. Patch k of a seed is the same whichever batch it comes in, so two
+                processes that cut patches 0..7 and 8..15 have together what one has that cuts 0..15.
+
+        Returns:
+            ``count`` patches, turned and flipped at random, low and high alike.
+        """
+        scale = self.scale_at(seed)
+        size = self.sizes[scale]
+        low = np.empty((count, 3, size, size), np.uint8)
+        high = np.empty((count, 3, size * scale, size * scale), np.uint8)
+        for slot in range(count):
+            rng = np.random.default_rng([*seed, 1 + first + slot])
+            picture, row, column = self._place(rng, scale)
+            turn = int(rng.integers(8))
+            low[slot] = _cut(picture.low[scale], row, column, size, turn)
+            high[slot] = _cut(picture.high, row * scale, column * scale, size * scale, turn)
+        return PatchBatch(low, high, scale)
+
+    def _place(self, rng: np.random.Generator, scale: int) -> tuple[Picture, int, int]:
+        size = self.sizes[scale]
+        places = []
+        for _ in range(self.candidates):
+            index = int(np.searchsorted(self._share[scale], rng.random(), side="right"))
+            picture = self._pictures[scale][index]
+            rows, columns = picture.low[scale].shape[:2]
+            places.append((picture, int(rng.integers(rows - size + 1)), int(rng.integers(columns - size + 1))))
+        if len(places) == 1:
+            return places[0]
+        weights = np.array([_mean_gradient(p, r * scale, c * scale, size * scale) for p, r, c in places]) + 1e-3
+        return places[int(rng.choice(len(places), p=weights / weights.sum()))]
+
+
+def _large_enough(pictures: Sequence[Picture], scale: int, size: int, report: Callable[[str], None]) -> list[Picture]:
+    chosen = [picture for picture in pictures if min(picture.low[scale].shape[:2]) >= size]
+    if not chosen:
+        largest = max(pictures, key=lambda picture: min(picture.high.shape[:2]))
+        rows, columns = largest.high.shape[:2]
+        raise DatasetError(
+            f"{largest.source}: {columns}x{rows} pixels, and no picture is larger; patches of x{scale} take "
+            f"{size * scale}x{size * scale}: give larger pictures or a smaller patch in the recipe"
+        )
+    if len(chosen) < len(pictures):
+        small = next(picture for picture in pictures if min(picture.low[scale].shape[:2]) < size)
+        report(
+            f"{len(pictures) - len(chosen)} of {len(pictures)} pictures are smaller than a patch of x{scale} "
+            f"({size * scale}x{size * scale}) and not used for it; the first: {small.source}"
+        )
+    return chosen
+
+
+def _area_shares(pictures: Sequence[Picture]) -> NDArray[np.float64]:
+    areas = np.array([picture.high.shape[0] * picture.high.shape[1] for picture in pictures], np.float64)
+    shares = np.cumsum(areas / areas.sum())
+    shares[-1] = 1.0
+    return shares
+
+
+def _mean_gradient(picture: Picture, row: int, column: int, side: int) -> float:
+    table = picture.gradient
+    top, left = min(row // CELL, table.shape[0] - 2), min(column // CELL, table.shape[1] - 2)
+    bottom = min(max((row + side) // CELL, top + 1), table.shape[0] - 1)
+    right = min(max((column + side) // CELL, left + 1), table.shape[1] - 1)
+    total = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
+    return float(total / ((bottom - top) * (right - left)))
+
+
+def _cut(image: NDArray[np.uint8], row: int, column: int, side: int, turn: int) -> NDArray[np.uint8]:
+    """Cut a square, and turn (by quarter turns) and flip it: `turn` is 0..7, one of the square's symmetries."""
+    patch = np.rot90(image[row : row + side, column : column + side], turn % 4)
+    return (patch[:, ::-1] if turn >= 4 else patch).transpose(2, 0, 1)

@@ -1,0 +1,188 @@
+"""A folder of pictures as memory-mapped uint8 arrays: decoded once, shrunk once, found again by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from fourpass.errors import ConfigError, DatasetError
+from fourpass.imaging.color import luma
+from fourpass.imaging.resize import imresize
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
+CELL = 8  # side of the square cells whose gradient is kept
+_Value = TypeVar("_Value", bound=np.generic)
+_VERSION = "1"  # of the cached files; part of every name
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture.
+
+    Attributes:
+        source: the file that it comes from.
+        high: (H, W, 3) uint8, memory-mapped.
+        low: scale -> (H // scale, W // scale, 3) uint8, MATLAB's bicubic of `high` cropped to a multiple of the scale.
+        gradient: (H // CELL + 1, W // CELL + 1) float64 summed-area table of the mean gradient of each cell.
+    """
+
+    source: Path
+    high: NDArray[np.uint8]
+    low: dict[int, NDArray[np.uint8]]
+    gradient: NDArray[np.float64]
+
+
+def default_cache() -> Path:
+    """Where decoded pictures are kept when nothing else is said: below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fourpass" / "pictures"
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return every picture file in a folder tree, sorted by path.
+
+    Raises:
+        DatasetError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder; give a folder tree that holds pictures")
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not found:
+        raise DatasetError(f"{folder}: no picture in it or below ({', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+def load_pictures(
+    files: Sequence[Path],
+    scales: Iterable[int],
+    *,
+    cache: Path | None = None,
+    report: Callable[[str], None] = print,
+    threads: int | None = None,
+) -> list[Picture]:
+    """Open pictures through the cache, filling it where needed; unreadable ones are reported, counted and left out.
+
+    Args:
+        files: picture files.
+        scales: factors whose shrunk pictures are wanted.
+        cache: folder of the decoded copies (3 bytes a pixel and a little more); default `default_cache`.
+        report: takes one line for each picture left out, and one with their number.
+        threads: pictures decoded at a time; default: one a processor.
+
+    Raises:
+        DatasetError: none of the files can be read, or the cache cannot be written.
+    """
+    folder = cache or default_cache()
+    wanted = tuple(scales)
+
+    def attempt(file: Path) -> Picture | str:
+        try:
+            return _open(file, wanted, folder)
+        except _UnreadableError as error:
+            return f"{file}: left out, {error}"
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        results = list(pool.map(attempt, files))
+    pictures = [result for result in results if isinstance(result, Picture)]
+    failures = [result for result in results if isinstance(result, str)]
+    for line in failures:
+        report(line)
+    if failures:
+        report(f"{len(failures)} of {len(files)} pictures left out because they cannot be read")
+    if not pictures:
+        raise DatasetError(f"none of {len(files)} pictures can be read; the first: {failures[0]}")
+    return pictures
+
+
+class _UnreadableError(Exception):
+    """This picture cannot be decoded; the others may."""
+
+
+def _open(file: Path, scales: Sequence[int], folder: Path) -> Picture:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _UnreadableError(error.strerror or str(error)) from None
+    stem = f"{hashlib.blake2b(content, digest_size=16).hexdigest()}-v{_VERSION}"
+    high = _cached(folder / f"{stem}.npy", lambda: _decode(content))
+    low = {scale: _cached(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
+    gradient = _cached(folder / f"{stem}-gradient.npy", lambda: _gradient_table(high))
+    return Picture(file, high, low, gradient)
+
+
+def decode(file: Path) -> NDArray[np.uint8]:
+    """Read one picture as (H, W, 3) uint8.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        return _decode(file.read_bytes())
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
+    except _UnreadableError as error:
+        raise DatasetError(f"{file}: {error}") from None
+
+
+def shrink(high: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Return the low-resolution input of a picture: cropped to a multiple of the scale, then MATLAB's ``imresize``.
+
+    Raises:
+        ConfigError: the picture has fewer rows or columns than the scale.
+    """
+    rows, columns = (side // scale * scale for side in high.shape[:2])
+    if not rows or not columns:
+        raise ConfigError(f"a picture of {high.shape[1]}x{high.shape[0]} pixels cannot be shrunk by {scale}")
+    return imresize(high[:rows, :columns], size=(rows // scale, columns // scale))
+
+
+def _decode(content: bytes) -> NDArray[np.uint8]:
+    try:
+        image = pyvips.Image.new_from_buffer(content, "", fail_on="truncated").autorot().colourspace("srgb")
+        if image.hasalpha():
+            image = image.flatten(background=255)
+        pixels = image.cast("uchar").numpy()
+    except pyvips.Error as error:
+        raise _UnreadableError(" ".join(str(error).split())) from None
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    if min(pixels.shape[:2]) < CELL:
+        raise _UnreadableError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels are too few")
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def _gradient_table(high: NDArray[np.uint8]) -> NDArray[np.float64]:
+    rows, columns = (side // CELL * CELL for side in high.shape[:2])
+    light = luma(high[:rows, :columns])
+    steps = np.zeros_like(light)
+    steps[1:] += np.abs(np.diff(light, axis=0))
+    steps[:, 1:] += np.abs(np.diff(light, axis=1))
+    cells = steps.reshape(rows // CELL, CELL, columns // CELL, CELL).mean(axis=(1, 3))
+    return np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+
+
+def _cached(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Value]:
+    """Map a cached array, making it first if it is not there; several processes may do so at a time."""
+    if not file.exists():
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        value = make()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as handle:
+                np.save(handle, value)
+            temporary.replace(file)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise DatasetError(
+                f"{file.parent}: cannot keep decoded pictures there ({error.strerror}); name another with --cache"
+            ) from None
+    mapped: NDArray[_Value] = np.load(file, mmap_mode="r")
+    return mapped

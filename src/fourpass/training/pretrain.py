@@ -1,0 +1,144 @@
+"""Phase 1: train EUSR to be faithful, by the L1 distance at a scale drawn at random each step (paper, section 4.1)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fourpass import models, weights
+from fourpass.data.div2k import training_images
+from fourpass.data.patches import PatchBatch, Patches
+from fourpass.data.pictures import find_images, load_pictures
+from fourpass.errors import WeightsError
+from fourpass.models.eusr import EUSR
+from fourpass.training import distributed
+from fourpass.training.loop import Tools
+from fourpass.training.precision import pick_device, place
+from fourpass.training.recipes import EusrRecipe
+from fourpass.training.validation import ValidationSet
+
+RECIPE = EusrRecipe
+
+
+@dataclass
+class Pretraining:
+    """The phase as `fourpass.training.loop` takes it."""
+
+    recipe: EusrRecipe
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    metadata: weights.Metadata
+    patches: Patches
+    validation: ValidationSet | None
+    main: str = "eusr"
+
+    def batch(self, step: int, seed: Sequence[int]) -> PatchBatch:
+        """Cut this process's patches."""
+        return self.patches.batch(seed, self.recipe.batch, first=distributed.rank() * self.recipe.batch)
+
+    def step(self, batch: PatchBatch, tools: Tools) -> dict[str, Tensor]:
+        """Upscale, compare, update."""
+        low = torch.from_numpy(batch.low).to(tools.device).float()
+        high = torch.from_numpy(batch.high).to(tools.device).float()
+        with tools.autocast():
+            upscaled = self.networks[self.main](low.contiguous(memory_format=torch.channels_last), batch.scale)
+            loss = torch.nn.functional.l1_loss(upscaled.float(), high)
+        tools.update(self.main, loss)
+        return {"loss": loss.detach(), f"loss_x{batch.scale}": loss.detach()}
+
+    def validate(self) -> dict[str, float]:
+        """PSNR-Y of each scale; the score is x4's, or the largest scale's where there is no x4."""
+        if not self.validation:
+            return {}
+        network = self.networks[self.main]
+        numbers = {f"psnr_x{scale}": self.validation.psnr(network, scale) for scale in self.recipe.scales}
+        judged = 4 if 4 in self.recipe.scales else max(self.recipe.scales)
+        return {"score": numbers[f"psnr_x{judged}"], **numbers}
+
+    def samples(self) -> dict[str, NDArray[np.uint8]]:
+        """The first validation pictures, upscaled by the largest scale."""
+        if not self.validation:
+            return {}
+        return self.validation.samples(self.networks[self.main], max(self.recipe.scales))
+
+
+def prepare(
+    recipe: EusrRecipe,
+    data: Sequence[Path],
+    *,
+    validation: Path | None = None,
+    cache: Path | None = None,
+    device: str = "auto",
+    report: Callable[[str], None] = print,
+) -> Pretraining:
+    """Gather what the phase needs.
+
+    Args:
+        recipe: its settings.
+        data: folder trees of pictures, or DIV2K.
+        validation: folder of pictures to validate on; None trains blindly.
+        cache: folder of decoded pictures, see `fourpass.data.pictures.load_pictures`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        report: takes lines about pictures left out.
+
+    Raises:
+        DatasetError: no usable picture.
+        WeightsError: the start weights are missing or of another architecture.
+    """
+    files = [file for folder in data for file in training_images(folder)]
+    checked = ValidationSet(find_images(validation), recipe.scales) if validation else None
+    pictures = load_pictures(files, recipe.scales, cache=cache, report=report)
+    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report)
+
+    numbers = {
+        "features": recipe.features,
+        "shared_blocks": recipe.shared_blocks,
+        "upscale_blocks": recipe.upscale_blocks,
+        "scales": list(recipe.scales),
+    }
+    names = ", ".join(sorted({folder.resolve().name for folder in data}))
+    metadata = weights.Metadata(
+        architecture="eusr",
+        numbers=numbers,
+        lineage=f"eusr-{secrets.token_hex(4)}",
+        data=f"{len(pictures)} pictures: {names}",
+        steps=0,
+        licence="Apache-2.0",
+    )
+    torch.manual_seed(recipe.seed)
+    network = EUSR(recipe.features, recipe.shared_blocks, recipe.upscale_blocks, recipe.scales)
+    if recipe.init:
+        metadata = start_from(network, recipe.init, metadata)
+    place(network, pick_device(device))
+    adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+    return Pretraining(recipe, {"eusr": network}, {"eusr": adam}, metadata, patches, checked)
+
+
+def start_from(network: nn.Module, name: str, metadata: weights.Metadata) -> weights.Metadata:
+    """Load start weights into a network; return `metadata` with their lineage, and their steps and data counted in.
+
+    Raises:
+        WeightsError: missing, damaged, or of another architecture or other numbers.
+    """
+    start = weights.load(name)
+    if start.metadata.architecture != metadata.architecture:
+        raise WeightsError(
+            f"{name}: weights of {start.metadata.architecture}, but this phase trains {metadata.architecture}"
+        )
+    models.load_strictly(network, start)
+    data = metadata.data if start.metadata.data in metadata.data else f"{start.metadata.data}; {metadata.data}"
+    return weights.Metadata(
+        architecture=metadata.architecture,
+        numbers=metadata.numbers,
+        lineage=start.metadata.lineage,
+        data=data,
+        steps=start.metadata.steps,
+        licence=start.metadata.licence,
+    )

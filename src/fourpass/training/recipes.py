@@ -1,0 +1,198 @@
+"""What a training run is told: a frozen dataclass a phase, the paper's numbers as defaults, TOML for what differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fourpass.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCHEDULES = ("constant", "halving", "cosine")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What every phase is told. Numbers are never negative; 0 means "none" where that makes sense.
+
+    Attributes:
+        steps: length of the run.
+        hours: if set, the length of the run is this much training time instead, and the schedule follows the clock.
+        batch: patches or pictures a step, of each process.
+        learning_rate: peak of the first optimizer; phases with a second one say so in their own recipe.
+        schedule: ``constant``, ``halving`` (every `halve_every` steps) or ``cosine`` (to 0 at the end).
+        halve_every: steps.
+        warm_up: steps of linear rise at the start.
+        ema: decay of the running average of the weights, which is what is validated and exported; 0 for none.
+        clip: largest norm of the gradient, longer ones are cut to it; 0 for no limit.
+        precision: ``fp32``, ``bf16`` (autocast), or ``auto``: bf16 where the processor has instructions for it.
+        seed: of everything that is drawn.
+        log_every, validate_every, checkpoint_every: steps; 0 for never (checkpoints: at the end alone).
+        collapse: the run goes back to its last checkpoint when the mean loss of 50 steps is this many times the
+            lowest such mean so far; 0 for never. A value that is not finite always sends it back.
+        rollbacks: how often that may happen before the run gives up.
+    """
+
+    steps: int
+    hours: float = 0.0
+    batch: int
+    learning_rate: float
+    schedule: str = "constant"
+    halve_every: int = 0
+    warm_up: int = 0
+    ema: float = 0.0
+    clip: float = 0.0
+    precision: str = "auto"
+    seed: int = 0
+    log_every: int = 100
+    validate_every: int = 1000
+    checkpoint_every: int = 1000
+    collapse: float = 4.0
+    rollbacks: int = 5
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            _check_number(item.name, getattr(self, item.name))
+        for name in ("steps", "batch", "learning_rate"):
+            if not getattr(self, name):
+                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+        _check_choice("schedule", self.schedule, SCHEDULES)
+        _check_choice("precision", self.precision, PRECISIONS)
+        if self.schedule == "halving" and not self.halve_every:
+            raise ConfigError("recipe: schedule 'halving' wants halve_every, in steps")
+        if self.ema >= 1:
+            raise ConfigError(f"recipe: ema {self.ema} is not below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EusrRecipe(Recipe):
+    """Phase 1, the faithful network (4PP-EUSR paper, section 4.1).
+
+    Attributes:
+        features, shared_blocks, upscale_blocks: see `fourpass.models.eusr.EUSR`.
+        scales: factors trained, one drawn at random each step.
+        odds: how often each is drawn, as weights.
+        patches: side of the low-resolution patch of each.
+        candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
+        init: weights to start from: a packaged name or a file; empty for random ones.
+    """
+
+    steps: int = 1_000_000
+    batch: int = 16
+    learning_rate: float = 1e-4
+    schedule: str = "halving"
+    halve_every: int = 200_000
+    features: int = 64
+    shared_blocks: int = 32
+    upscale_blocks: int = 1
+    scales: tuple[int, ...] = (2, 4, 8)
+    odds: tuple[float, ...] = (1.0, 1.0, 1.0)
+    patches: tuple[int, ...] = (48, 48, 48)
+    candidates: int = 1
+    init: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("features", "shared_blocks", "upscale_blocks", "candidates"):
+            if not getattr(self, name):
+                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+        if not self.scales or any(scale not in (2, 4, 8) for scale in self.scales):
+            raise ConfigError(f"recipe: scales {list(self.scales)} are not some of 2, 4 and 8")
+        for name in ("odds", "patches"):
+            values = getattr(self, name)
+            if len(values) != len(self.scales):
+                raise ConfigError(f"recipe: {name} has {len(values)} values for {len(self.scales)} scales")
+        if not sum(self.odds) or not all(self.patches):
+            raise ConfigError("recipe: odds must not all be 0, and no patch may be 0")
+
+
+_Recipe = TypeVar("_Recipe", bound=Recipe)
+
+
+def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | None = None) -> _Recipe:
+    """Read a recipe: the defaults of its phase, what a TOML file says otherwise, and what the command line does.
+
+    Args:
+        kind: dataclass of the phase.
+        path: TOML file of keys of that dataclass; None for the defaults.
+        overrides: more such keys, stronger than the file's.
+
+    Raises:
+        ConfigError: no such file, not TOML, an unknown key, or a value of the wrong type or range.
+    """
+    values: dict[str, Any] = {}
+    if path:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not TOML ({error})") from None
+    return build(kind, {**values, **(overrides or {})}, source=str(path or "recipe"))
+
+
+def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe") -> _Recipe:
+    """Make a recipe of plain values, with every key and type checked; raises as `load` does."""
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"{source}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    checked = {key: _convert(key, value, str(known[key].type), source) for key, value in values.items()}
+    try:
+        return kind(**checked)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("recipe:", f"{source}:", 1)) from None
+    except TypeError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``key=value`` as the command line takes it; the value is TOML, or text where it is not.
+
+    Raises:
+        ConfigError: there is no ``=``.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: not of the form key=value")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _convert(key: str, value: Any, kind: str, source: str) -> Any:
+    """Check a TOML value against a field's type, as its annotation spells it."""
+    if kind.startswith("tuple"):
+        item = kind.removeprefix("tuple[").split(",")[0]
+        if isinstance(value, (list, tuple)):
+            return tuple(_convert(key, element, item, source) for element in value)
+    elif kind == "bool" or isinstance(value, bool):
+        if kind == "bool" and isinstance(value, bool):
+            return value
+    elif kind == "float" and isinstance(value, (int, float)):
+        return float(value)
+    elif (kind == "int" and isinstance(value, int)) or (kind == "str" and isinstance(value, str)):
+        return value
+    raise ConfigError(f"{source}: {key} = {value!r} is not of type {kind}")
+
+
+def _check_number(name: str, value: Any) -> None:
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, (int, float)) and not (math.isfinite(number) and number >= 0):
+            raise ConfigError(f"recipe: {name} = {number} is negative or not finite; it must be 0 or more")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"recipe: {name} {value!r} is not one of {', '.join(choices)}")
