@@ -8,11 +8,21 @@ import torch
 from torch import nn
 
 from fourpass.errors import WeightsError
+from fourpass.models.edsr import EDSR
 from fourpass.models.eusr import EUSR
+from fourpass.models.mdsr import MDSR
+from fourpass.models.nima import NIMA
+from fourpass.models.srresnet import SRResNet
+from fourpass.models.vgg import VGG
 from fourpass.weights import Weights
 
 BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "eusr": EUSR,
+    "edsr": EDSR,
+    "mdsr": MDSR,
+    "srresnet": SRResNet,
+    "vgg": VGG,
+    "nima": NIMA,
 }
 
 

@@ -1,0 +1,49 @@
+"""Reconstruction losses beyond L1: mean squared error, of the pictures or of their low frequencies.
+
+L1, the loss of EDSR and MDSR, is `fourpass.losses.fourpass.reconstruction`; the adversarial terms of SRGAN are the ones
+beside it. Each takes the truth first.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def mean_squared_error(truth: Tensor, upscaled: Tensor) -> Tensor:
+    """MSE, the loss of SRResNet-MSE (Ledig et al., 2017, equation 4), on pixels scaled to -1..1 as there.
+
+    Args:
+        truth, upscaled: (N, C, H, W) on 0..255.
+
+    Returns:
+        scalar: the mean squared difference of the pixels, divided by 127.5 squared.
+    """
+    return F.mse_loss(upscaled / 127.5, truth / 127.5)
+
+
+def low_frequency_error(truth: Tensor, upscaled: Tensor, *, size: int = 21, sigma: float = 3.0) -> Tensor:
+    """MSE of the blurred pictures, which CX pairs with the contextual loss (arXiv 1803.04626, section 5.1).
+
+    Args:
+        truth, upscaled: (N, C, H, W) on 0..255, not smaller than the kernel.
+        size: rows and columns of the Gaussian kernel.
+        sigma: its standard deviation in pixels.
+
+    Returns:
+        scalar, on pixels scaled to -1..1; only where the whole kernel lies inside the picture.
+
+    Raises:
+        ValueError: the pictures are smaller than the kernel.
+    """
+    if min(truth.shape[-2:]) < size:
+        raise ValueError(f"pictures of {tuple(truth.shape[-2:])} are smaller than the {size}x{size} kernel")
+    with torch.autocast(truth.device.type, enabled=False):
+        difference = (upscaled - truth).to(torch.promote_types(upscaled.dtype, torch.float32)) / 127.5
+        offsets = torch.arange(size, device=difference.device, dtype=difference.dtype) - (size - 1) / 2
+        kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+        kernel = kernel / kernel.sum()
+        planes = difference.flatten(0, 1).unsqueeze(1)
+        blurred = F.conv2d(F.conv2d(planes, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+        return blurred.square().mean()
