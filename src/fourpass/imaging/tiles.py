@@ -7,6 +7,7 @@ padding, as a rule) is part of it, so the outermost tiles end where the picture 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -78,6 +79,7 @@ def spans(length: int, tile: int, halo: int, *, blend: bool = False, multiple: i
     count = math.ceil((length - 2 * halo) / (tile - 2 * halo))
     tile = min(tile, multiple * math.ceil((math.ceil((length - 2 * halo) / count) + 2 * halo) / multiple))
     starts = [round(index * (length - tile) / (count - 1)) for index in range(count)]
+    apart = min(b - a for a, b in itertools.pairwise(starts))  # so that no pixel fades between three tiles
     result = []
     first, fade_in = 0, 0
     for index, start in enumerate(starts):
@@ -86,7 +88,7 @@ def spans(length: int, tile: int, halo: int, *, blend: bool = False, multiple: i
             break
         following = starts[index + 1]
         shared = start + tile - following
-        fade = shared // 2 if blend else 0
+        fade = min(shared // 2, apart - 1) if blend else 0
         middle = following + (shared - fade) // 2
         result.append(Span(start, start + tile, first, middle + fade, fade_in, fade))
         first, fade_in = middle, fade
