@@ -100,7 +100,9 @@ def test_discriminator_loss(values: Arrays, judge: Discriminator, upscaled: dict
 
 @pytest.mark.parametrize("term", TERMS)
 def test_generator_terms(values: Arrays, terms: dict[str, Tensor], term: str) -> None:
-    assert float(terms[term]) == pytest.approx(float(values[f"loss:{TERMS[term]}"]), rel=1e-4)
+    """A score near 5 has float32 steps of 5e-7, and l_ss is a difference of scores of 2e-3: hence the second tolerance
+    (float64 throughout gives 0.00227976, the reference says 0.00227912, float32 here 0.00227880)."""
+    assert float(terms[term]) == pytest.approx(float(values[f"loss:{TERMS[term]}"]), rel=1e-4, abs=1e-6)
 
 
 def test_weighted_sum(values: Arrays, terms: dict[str, Tensor]) -> None:
