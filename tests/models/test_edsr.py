@@ -33,7 +33,8 @@ def test_equals_the_reference(references, file, scale, key, channels_last):
     with torch.no_grad():
         output = network(image, scale).numpy()
     assert np.ptp(data[key]) > 100
-    np.testing.assert_allclose(output, data[key], rtol=0, atol=1e-4)
+    # The reference is float32 too, and up to 8e-5 from float64: another order of sums may be as far on the other side.
+    np.testing.assert_allclose(output, data[key], rtol=0, atol=2e-4 if channels_last else 1e-4)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.conversion import eusr
+from fourpass.conversion import baselines, eusr, vgg
 from fourpass.conversion.graphdef import read_constants
 from fourpass.errors import WeightsError, missing_extra
 from fourpass.weights import Metadata, Weights
@@ -33,6 +33,12 @@ def _eusr(tensors: Tensors) -> Converted:
 
 CONVERTERS: list[tuple[Callable[[Tensors], bool], Callable[[Tensors], Converted]]] = [
     (eusr.recognises, _eusr),
+    (baselines.recognises_edsr, baselines.edsr),
+    (baselines.recognises_mdsr, baselines.mdsr),
+    (baselines.recognises_srresnet, baselines.srresnet),
+    (baselines.recognises_msrresnet, baselines.msrresnet),
+    (vgg.recognises, vgg.torchvision),
+    (vgg.recognises_hed, vgg.hed),
 ]
 
 
@@ -42,7 +48,7 @@ def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence
     Args:
         path: a frozen TensorFlow GraphDef (``.pb``), a PyTorch checkpoint (``.pt``, ``.pth``, ``.ckpt``; a bare state
             dict or under ``params_ema``, ``params``, ``state_dict``; ``module.`` prefixes are taken off), a
-            ``.safetensors`` of another program, or a ``.npz`` whose keys may start with ``var:``.
+            ``.safetensors`` of another program, a Keras ``.h5``, or a ``.npz`` whose keys may start with ``var:``.
         lineage: id to record; the file's own content decides when not given.
         licence: SPDX identifier to record.
 
@@ -79,17 +85,9 @@ def read_tensors(file: Path) -> dict[str, NDArray[np.float32]]:
     """
     if not file.is_file():
         raise WeightsError(f"{file}: no such file")
-    readers: dict[str, Callable[[Path], dict[str, NDArray[np.float32]]]] = {
-        ".pb": read_constants,
-        ".pt": _read_torch,
-        ".pth": _read_torch,
-        ".ckpt": _read_torch,
-        ".npz": _read_npz,
-        ".safetensors": _read_safetensors,
-    }
-    if file.suffix.lower() not in readers:
-        raise WeightsError(f"{file}: suffix {file.suffix!r} is not one of {', '.join(readers)}")
-    return readers[file.suffix.lower()](file)
+    if file.suffix.lower() not in READERS:
+        raise WeightsError(f"{file}: suffix {file.suffix!r} is not one of {', '.join(READERS)}")
+    return READERS[file.suffix.lower()](file)
 
 
 def _read_torch(file: Path) -> dict[str, NDArray[np.float32]]:
@@ -132,3 +130,15 @@ def _read_safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
         return {name: np.asarray(value, np.float32) for name, value in load_file(file).items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file}: not a whole safetensors file ({error})") from None
+
+
+# suffix -> reader
+READERS: Mapping[str, Callable[[Path], dict[str, NDArray[np.float32]]]] = {
+    ".pb": read_constants,
+    ".pt": _read_torch,
+    ".pth": _read_torch,
+    ".ckpt": _read_torch,
+    ".npz": _read_npz,
+    ".h5": vgg.read_h5,
+    ".safetensors": _read_safetensors,
+}

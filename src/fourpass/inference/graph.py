@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from fourpass.errors import ConfigError, WeightsError
+from fourpass.inference import graph_baselines
 from fourpass.weights import Weights
 
 INPUT = "image"
@@ -98,6 +99,8 @@ def _fitting(function: Callable[..., _Result], weights: Weights) -> Callable[...
 class Graph:
     """An ONNX graph that is being written: nodes are added, values are names."""
 
+    input, output = INPUT, OUTPUT
+
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
@@ -116,7 +119,11 @@ class Graph:
         return name
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> str:
-        """Take a tensor of the weights, which must have the given shape, and return its name.
+        """Take a tensor of the weights as a constant and return its name; raises as `value` does."""
+        return self.constant(name, self.value(name, shape))
+
+    def value(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Take a tensor of the weights, which must have the given shape, and return its values.
 
         Raises:
             WeightsError: it is missing or misshapen.
@@ -127,7 +134,7 @@ class Graph:
         if tuple(value.shape) != shape:
             raise WeightsError(f"{self._weights.source}: {name} has shape {tuple(value.shape)}, not {shape}")
         self.used.add(name)
-        return self.constant(name, value)
+        return value
 
     def conv(self, x: str, name: str, inputs: int, outputs: int, size: int) -> str:
         """Convolve with stride 1, zero padding 'same' and a bias: tensors NAME.weight (OIHW) and NAME.bias."""
@@ -194,4 +201,7 @@ def _eusr(
 # architecture -> its builder. A new one is one line here and one row in tests/inference/test_graph.py.
 GRAPHS: Mapping[str, Builder] = {
     "eusr": Builder(_eusr_scales, _eusr),
+    "edsr": Builder(graph_baselines.edsr_scales, graph_baselines.edsr),
+    "mdsr": Builder(graph_baselines.mdsr_scales, graph_baselines.mdsr),
+    "srresnet": Builder(graph_baselines.edsr_scales, graph_baselines.srresnet),
 }

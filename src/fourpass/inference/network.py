@@ -72,7 +72,8 @@ def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice
     """Return the network that a name, a file or weights mean.
 
     Args:
-        model: a packaged name, a ``.safetensors`` path, an ``.onnx`` path, or weights.
+        model: a packaged name, a ``.safetensors`` path, another program's checkpoint that `fourpass.conversion` knows,
+            an ``.onnx`` path, or weights.
         strength: see `fourpass.inference.upscaler.Upscaler`.
         choice: the backend, which probes an ONNX file.
 
@@ -95,6 +96,10 @@ def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice
         from fourpass.inference.foreign import probe
 
         return probe(Path(model), choice, _FOREIGN_HALO)
+    if Path(model).suffix.lower() in (".pt", ".pth", ".ckpt", ".pb"):
+        from fourpass.conversion import convert
+
+        return ours(convert(model))
     return ours(weights_module.load(model))
 
 

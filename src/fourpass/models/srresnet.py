@@ -77,14 +77,11 @@ class SRResNet(nn.Module):
         blocks: residual blocks (paper: 16).
         scales: the one trained factor, a power of 2 (paper: 4).
         slopes: slopes of each PReLU, 1 or one a channel. The paper does not say; 1 is what its re-implementations have.
-        mean: RGB on 0..255 that is subtracted from the input (paper: nothing; some re-implementations do).
         tanh: squash the output into -1..1 (paper: no; some re-implementations do).
 
     Raises:
         ValueError: not exactly one scale, or it is no power of 2.
     """
-
-    mean: Tensor
 
     def __init__(
         self,
@@ -92,7 +89,6 @@ class SRResNet(nn.Module):
         blocks: int = 16,
         scales: Sequence[int] = (4,),
         slopes: int = 1,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
         tanh: bool = False,
     ) -> None:
         super().__init__()
@@ -109,7 +105,6 @@ class SRResNet(nn.Module):
             *(UpsamplingBlock(features, slopes) for _ in range(int(math.log2(self.scales[0]))))
         )
         self.final_conv = nn.Conv2d(features, 3, 9, padding=4)
-        self.register_buffer("mean", torch.tensor(tuple(mean)).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, scale: int | None = None) -> Tensor:
         """Upscale a batch.
@@ -126,7 +121,7 @@ class SRResNet(nn.Module):
         """
         if scale not in (None, *self.scales):
             raise ValueError(f"scale {scale} is not this network's {self.scales[0]}")
-        x = self.first_activation(self.first_conv((image - self.mean) / 255))
+        x = self.first_activation(self.first_conv(image / 255))
         x = x + self.trunk_norm(self.trunk_conv(self.blocks(x)))
         x = self.final_conv(self.upsampling(x))
         return ((torch.tanh(x) if self.tanh else x) + 1) * 127.5
