@@ -100,7 +100,7 @@ def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | No
         raise WeightsError(f"{path}: its input is {name}; fourpass runs models that take FLOAT or FLOAT16")
     sides = [dim.dim_value or None for dim in tensor.shape.dim]
     wanted = "fourpass runs models that take RGB as (1, 3, rows, columns)"
-    if len(sides) != 4 or sides[0] not in (1, None) or sides[1] not in (3, None):
+    if len(sides) != 4 or sides[0] not in (1, None) or sides[1] not in (3, None) or sides[1] != sides[3] == 3:
         shape = ", ".join(str(side or "any") for side in sides)
         raise WeightsError(f"{path}: its input has shape ({shape}); {wanted}")
     rows, columns = sides[2:]

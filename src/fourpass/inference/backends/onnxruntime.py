@@ -36,7 +36,7 @@ class _Session:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # it raises what it logs
         options.intra_op_num_threads = threads or hardware.usable_cpus()
         # The arena keeps the largest buffers of every shape that it has seen; tiles of other pictures then add up.
         options.enable_cpu_mem_arena = False
