@@ -1,4 +1,4 @@
-"""Natural scene statistics that NIQE and BRISQUE share: normalised luminance and its (asymmetric) generalised Gaussians.
+"""Natural scene statistics that NIQE and BRISQUE share: normalised luminance and generalised Gaussians.
 
 Mittal, Moorthy and Bovik, "No-Reference Image Quality Assessment in the Spatial Domain" (2012), equations 1-13.
 """
@@ -45,14 +45,15 @@ def normalise(plane: NDArray[np.float64], outside: Literal["edge", "constant"]) 
     """
     padded = np.pad(plane, len(_WINDOW) // 2, mode=outside)
     mean, square = filter_valid(np.stack([padded, padded * padded]), _WINDOW)
-    difference = plane - mean
+    difference: NDArray[np.float64] = plane - mean
     difference[np.abs(difference) < _ROUNDING] = 0
     np.multiply(mean, mean, out=mean)
     np.subtract(square, mean, out=square)
     np.abs(square, out=square)
     np.sqrt(square, out=square)
     square += 1
-    return np.divide(difference, square, out=difference)
+    difference /= square
+    return difference
 
 
 def fit_asymmetric(samples: NDArray[np.float64]) -> Asymmetric:

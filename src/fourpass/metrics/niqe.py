@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from fourpass.errors import MetricError
 from fourpass.imaging.resize import imresize
 from fourpass.metrics.natural_scene import fit_asymmetric, neighbour_products, normalise
-from fourpass.metrics.protocol import Channel, Image, Plane, planes
+from fourpass.metrics.protocol import Channel, Image, Plane, single_plane
 
 BLOCK = 96
 
 
-def niqe(image: Image, *, channel: Channel = "y", border: int = 0) -> float:
+def niqe(image: Image, *, channel: Channel = "y8", border: int = 4) -> float:
     """Return how far a picture's statistics lie from those of pristine photographs; lower is better.
 
     Statistics of 96x96 blocks at full and half size, their mean and covariance against LIVE's published model
@@ -24,8 +24,9 @@ def niqe(image: Image, *, channel: Channel = "y", border: int = 0) -> float:
 
     Args:
         image: (H, W, 3) RGB or (H, W) gray on 0..255, integer or float.
-        channel: ``y`` (BT.601 on 16..235, as the paper's values), ``y8`` (the same in whole numbers), or ``gray``
-            (what LIVE's program does with a colour picture, and takes a gray one as it is).
+        channel: ``y8`` (Y of BT.601 in whole numbers: the paper's values), ``y`` (unrounded: 5 % more on bicubic
+            results, whose smooth parts lack the rounding noise), or ``gray`` (what LIVE's program does with a
+            colour picture; it takes a gray one as it is).
         border: pixels left out on each side.
 
     Returns:
@@ -33,12 +34,9 @@ def niqe(image: Image, *, channel: Channel = "y", border: int = 0) -> float:
 
     Raises:
         MetricError: less than two blocks inside the border, or fewer than two of them have any texture.
-        ConfigError: an unknown channel, ``rgb`` of a colour picture, or a negative border.
+        ConfigError: an unknown channel, ``rgb``, or a negative border.
     """
-    found = planes(image, "y" if channel == "rgb" else channel, border)[0]
-    if channel == "rgb":
-        raise MetricError("NIQE measures one channel; use 'y', 'y8' or 'gray'")
-    features = block_features(found)
+    features = block_features(single_plane(image, channel, border))
     whole = features[~np.isnan(features).any(axis=1)]
     if len(whole) < 2:
         raise MetricError(f"{len(whole)} of {len(features)} blocks have texture; NIQE of a flat picture is not defined")

@@ -58,6 +58,17 @@ def planes(image: Image, channel: Channel, border: int) -> list[Plane]:
     return [inside[..., index].astype(np.float64) for index in range(3)]
 
 
+def single_plane(image: Image, channel: Channel, border: int) -> Plane:
+    """Return the one plane that a metric without a reference measures; see `planes`.
+
+    Raises:
+        ConfigError: also where the channel is ``rgb``.
+    """
+    if channel == "rgb":
+        raise ConfigError("this metric measures one channel, not rgb; use y, y8 or gray")
+    return planes(image, channel, border)[0]
+
+
 def plane_pairs(reference: Image, image: Image, channel: Channel, border: int) -> list[tuple[Plane, Plane]]:
     """Return the planes of two pictures, paired; see `planes`.
 
