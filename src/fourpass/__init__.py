@@ -1,5 +1,31 @@
-"""fourpass: perceptual image super-resolution that people can use and trust."""
+"""fourpass: perceptual image super-resolution that people can use and trust.
+
+`upscale` is for one picture, `Upscaler` for several. Importing fourpass imports nothing heavy; using them does.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fourpass.inference.api import upscale as upscale
+    from fourpass.inference.upscaler import Upscaler as Upscaler
+
 __version__ = "0.1.0"
+
+__all__ = ["Upscaler", "__version__", "upscale"]
+
+# name -> the module that has it
+_LAZY = {"upscale": "fourpass.inference.api", "Upscaler": "fourpass.inference.upscaler"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fourpass' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _LAZY.keys())

@@ -19,10 +19,11 @@ from fourpass.weights import Weights
 Pixels = NDArray[Any]
 Progress = Callable[[float], None]
 
-# What one pixel of a tile takes while the network runs, in bytes a feature and output pixel, and what the process
-# takes beside it: measured by benchmarks/memory in docs/engine.md.
-_BYTES = {"openvino": 12.0, "onnxruntime": 20.0, "torch": 24.0}
-_RESIDENT = 400 * 2**20
+# Bytes that a running network takes for each feature of an output pixel of a tile, those that pixels take on their way
+# out, and those of the process beside them (docs/engine.md has the measurements).
+_BYTES = {"openvino": 12.5, "onnxruntime": 18.0, "torch": 24.0}
+_BYTES_OUT = 64.0
+_RESIDENT = 320 * 2**20
 # More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster.
 _MOST = 1792 * 2**20
 _SMALLEST_TILE = 16
@@ -82,6 +83,11 @@ class Upscaler:
         """The trained scales, ascending."""
         return self._network.scales
 
+    @property
+    def default_scale(self) -> int:
+        """What is meant when neither scale nor size is given: the largest trained scale up to 4."""
+        return max((each for each in self.scales if each <= 4), default=self.scales[0])
+
     def session(self, scale: int) -> backends.Session:
         """Return the loaded network of a trained scale; the first call for a scale loads it.
 
@@ -112,8 +118,7 @@ class Upscaler:
 
         Args:
             image: RGB (H, W, 3) or gray (H, W) or (H, W, 1); uint8, uint16, or float32 on 0..1.
-            scale: output pixels an input pixel, any positive number; None with no size: the largest trained scale
-                up to 4.
+            scale: output pixels an input pixel, any positive number; None with no size: `default_scale`.
             size: (rows, columns) of the output, instead of a scale.
             self_ensemble: average the outputs for the eight turns and flips of the picture: 8 times the work.
             progress: called with the share that is done, 0..1, now and then; what it raises stops the work.
@@ -166,7 +171,7 @@ class Upscaler:
             raise ConfigError("upscale takes a scale or a size, not both")
         if size is None:
             if scale is None:
-                scale = max((each for each in self.scales if each <= 4), default=self.scales[0])
+                scale = self.default_scale
             size = plan_size(image.shape[:2], scale=scale)
         if min(size) < 1:
             raise ConfigError(f"size {size} is not at least 1x1")
@@ -230,7 +235,7 @@ class Upscaler:
     def _area(self, width: int, scale: int) -> int:
         """Return the pixels of the largest tile whose run, with a band of output, fits the memory."""
         memory = self._max_memory or min(hardware.free_memory() // 2, _MOST)
-        a_pixel = _BYTES[self.choice.name] * self._network.features * scale**2
+        a_pixel = (_BYTES[self.choice.name] * self._network.features + _BYTES_OUT) * scale**2
         # A tile of side t takes a_pixel * t^2, and its band, in float32 and once more when finished, a_row * t.
         a_row = 2 * 4 * 3 * scale**2 * width
         left = memory - _RESIDENT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import queue
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ class _Session:
     device = "CPU"
 
     def __init__(self, model: Model, precision: str, threads: int | None) -> None:
-        os.environ.setdefault("OPENVINO_TELEMETRY", "0")
         import openvino
 
         settings: dict[str, Any] = {

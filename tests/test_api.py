@@ -1,0 +1,260 @@
+"""The public names: `fourpass.upscale` for every kind of picture, and imports that cost nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fourpass
+from fourpass.errors import ConfigError, ImageError
+from fourpass.weights import Metadata, Weights
+
+HEAVY = ("numpy", "openvino", "onnx", "onnxruntime", "torch", "pyvips", "PIL", "typer")
+
+
+@pytest.fixture(scope="module")
+def upscaler():
+    """EUSR whose convolutions do nothing but enlarge: each output pixel is its input pixel, exactly."""
+    numbers = {"features": 3, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4]}
+    tensors: dict[str, np.ndarray] = {}
+
+    def conv(name: str, size: int, passes: bool = False) -> None:
+        weight = np.zeros((3, 3, size, size), np.float32)
+        if passes:
+            weight[range(3), range(3), size // 2, size // 2] = 1
+        tensors.update({f"{name}.weight": weight, f"{name}.bias": np.zeros(3, np.float32)})
+
+    def block(name: str, size: int) -> None:
+        conv(f"{name}.conv1", size)
+        conv(f"{name}.conv2", size)
+
+    conv("first_conv", 3, passes=True)
+    block("shared.blocks.0", 3)
+    conv("shared.conv", 3)
+    for scale, levels in ((2, 1), (4, 2)):
+        block(f"initial_blocks.x{scale}.0", 5)
+        block(f"initial_blocks.x{scale}.1", 5)
+        for level in range(levels):
+            for part in range(4):
+                module = f"upscaling.x{scale}.{level}.residual_modules.{part}"
+                block(f"{module}.blocks.0", 3)
+                conv(f"{module}.conv", 3)
+        conv(f"final_conv.x{scale}", 3, passes=True)
+    return fourpass.Upscaler(Weights(tensors, Metadata("eusr", numbers, "repeat", "none", 0, "CC0-1.0"), "repeat"))
+
+
+def repeated(image: np.ndarray, scale: int) -> np.ndarray:
+    return image.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (13, 9, 3), np.uint8)
+
+
+@pytest.fixture
+def rgba(rgb) -> np.ndarray:
+    alpha = np.full(rgb.shape[:2], 255, np.uint8)
+    alpha[2:5, 3:] = 0
+    alpha[8, 8] = 100
+    return np.dstack((rgb, alpha))
+
+
+@pytest.mark.parametrize("name", ["fourpass", "fourpass.errors", "fourpass.cli.app"])
+def test_importing_imports_nothing_heavy(name):
+    allowed = {"typer"} if name.endswith("app") else set()
+    script = f"import sys, {name}; print([m for m in {HEAVY!r} if m in sys.modules and m not in {allowed!r}])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_upscaling_imports_no_torch():
+    script = (
+        "import sys, numpy, fourpass; fourpass.Upscaler('eusr').upscale(numpy.zeros((4, 4, 3), numpy.uint8), 2);"
+        f"print([m for m in {('torch', 'scipy', 'PIL', 'onnxruntime', 'pyvips')!r} if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_names():
+    assert set(fourpass.__all__) <= set(dir(fourpass))
+    with pytest.raises(AttributeError, match="module 'fourpass' has no attribute 'upscail'"):
+        fourpass.upscail  # noqa: B018
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_numpy(upscaler, rgb, dtype, channels):
+    image = rgb[..., 0] if channels is None else rgb[..., :channels]
+    if dtype == np.float32:
+        image = image.astype(np.float32) / 255
+    else:
+        image = image.astype(dtype) * (np.iinfo(dtype).max // 255)
+    result = fourpass.upscale(image, upscaler=upscaler)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result, repeated(image, 4), atol=1e-6 if dtype == np.float32 else 0)
+
+
+def test_numpy_with_transparency(upscaler, rgba):
+    seen: list[float] = []
+    result = fourpass.upscale(rgba, 2, upscaler=upscaler, progress=seen.append)
+    np.testing.assert_array_equal(result[..., 3], repeated(rgba[..., 3], 2))
+    shown = result[..., 3] > 0
+    np.testing.assert_array_equal(result[shown], repeated(rgba, 2)[shown])
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    gray = fourpass.upscale(rgba[..., 2:], 2, upscaler=upscaler)
+    np.testing.assert_array_equal(gray[shown], repeated(rgba[..., 2:], 2)[shown])
+
+
+def test_hidden_colours_do_not_leak(rgba):
+    """With the real network, which sees its surroundings: what a transparent pixel hides changes nothing."""
+    other = rgba.copy()
+    other[rgba[..., 3] == 0, :3] = (255, 0, 255)
+    first, second = (fourpass.upscale(image, 2, strength=0) for image in (rgba, other))
+    np.testing.assert_array_equal(first, second)
+    inside = np.zeros((26, 18), bool)
+    inside[6:8, 8:16] = True  # transparent, and so are all neighbours
+    assert not first[inside, 3].any()
+    assert (first[12:14, :10, 3] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_pil(upscaler, rgba, mode):
+    image_module = pytest.importorskip("PIL.Image")
+    image = image_module.fromarray(rgba)
+    if mode == "I;16":
+        image = image_module.fromarray(rgba[..., 0].astype(np.uint16) * 257)
+    else:
+        image = image.convert("RGB").convert(mode) if mode in ("1", "P") else image.convert(mode)
+    assert image.mode == mode
+    image.info["icc_profile"] = b"a profile"
+    result = fourpass.upscale(image, 2, upscaler=upscaler)
+    expected_mode = {"1": "L", "P": "RGB"}.get(mode, mode)
+    assert (result.mode, result.size) == (expected_mode, (18, 26))
+    assert result.info["icc_profile"] == b"a profile"
+    plain = image if mode == "I;16" else image.convert(expected_mode)
+    expected, got = repeated(np.asarray(plain), 2), np.asarray(result)
+    if mode in ("LA", "RGBA"):
+        shown = expected[..., -1] > 0
+        np.testing.assert_array_equal(got[..., -1], expected[..., -1])
+        expected, got = expected[shown], got[shown]
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_pil_with_a_transparent_palette_entry(upscaler, rgba):
+    image_module = pytest.importorskip("PIL.Image")
+    palette = image_module.fromarray(rgba[..., :3]).quantize(8)
+    palette.info["transparency"] = 3
+    assert fourpass.upscale(palette, 2, upscaler=upscaler).mode == "RGBA"
+
+
+def test_torch(upscaler, rgb):
+    torch = pytest.importorskip("torch")
+    single = torch.from_numpy(rgb.astype(np.float32) / 255).permute(2, 0, 1).requires_grad_()
+    result = fourpass.upscale(single, 2, upscaler=upscaler)
+    assert result.dtype == torch.float32
+    assert not result.requires_grad
+    expected = repeated(rgb.astype(np.float32) / 255, 2).transpose(2, 0, 1)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-6)
+    batch = torch.stack((single, 1 - single)).detach().to(torch.bfloat16)
+    seen: list[float] = []
+    results = fourpass.upscale(batch, 2, upscaler=upscaler, progress=seen.append)
+    assert results.dtype == torch.bfloat16
+    assert results.shape == (2, 3, 26, 18)
+    np.testing.assert_allclose(results[1].float().numpy(), 1 - expected, atol=0.01)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    whole = fourpass.upscale(torch.from_numpy(rgb).permute(2, 0, 1)[:1], 2, upscaler=upscaler)
+    np.testing.assert_array_equal(whole.numpy()[0], repeated(rgb[..., 0], 2))
+
+
+@pytest.mark.parametrize("kind", [str, os.fspath, "path"])
+def test_files(upscaler, rgba, tmp_path, kind):
+    from fourpass.imaging import files
+    from fourpass.imaging.picture import Picture
+
+    source = tmp_path / "grün.png"
+    files.write(source, Picture.of(rgba[..., :3], rgba[..., 3]))
+    result = fourpass.upscale(source if kind == "path" else kind(source), 2, upscaler=upscaler)
+    assert result == tmp_path / "grün_x2.png"
+    picture = files.read(result)
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(picture.alpha, repeated(rgba[..., 3], 2))
+    shown = picture.alpha > 0
+    np.testing.assert_array_equal(picture.pixels[shown], repeated(rgba[..., :3], 2)[shown])
+
+
+def test_where_files_go(upscaler, rgb, tmp_path):
+    from fourpass.imaging import files
+
+    source = tmp_path / "a.png"
+    files.write(source, rgb)
+    assert fourpass.upscale(source, upscaler=upscaler) == tmp_path / "a_x4.png"
+    with pytest.raises(ImageError, match=r"a_x4\.png: is there already; .* output="):
+        fourpass.upscale(source, upscaler=upscaler)
+    assert fourpass.upscale(source, size=(20, 14), upscaler=upscaler) == tmp_path / "a_14x20.png"
+    assert fourpass.upscale(source, 1.5, upscaler=upscaler) == tmp_path / "a_x1.5.png"
+    target = tmp_path / "sub" / "b.webp"
+    target.parent.mkdir()
+    assert fourpass.upscale(source, output=target, upscaler=upscaler) == target
+    assert files.read(target).header.size == (52, 36)
+    assert len(list(tmp_path.rglob("*.*"))) == 5
+
+
+def test_frames(upscaler, rgb, tmp_path):
+    from dataclasses import replace
+
+    from fourpass.imaging import files
+    from fourpass.imaging.picture import Picture
+
+    one = Picture.of(rgb)
+    two = replace(one, frames=np.stack((rgb, 255 - rgb)), header=replace(one.header, frames=2))
+    files.write(tmp_path / "two.tif", two)
+    picture = files.read(fourpass.upscale(tmp_path / "two.tif", 2, upscaler=upscaler))
+    np.testing.assert_array_equal(picture.frames[1], repeated(255 - rgb, 2))
+
+
+@pytest.mark.parametrize(
+    ("image", "arguments", "error", "message"),
+    [
+        (42, {}, ImageError, "int is not a path, a PIL image, a numpy array or a torch tensor"),
+        (np.zeros((4, 4, 5), np.uint8), {}, ImageError, r"shape \(4, 4, 5\) is not a picture"),
+        (np.zeros((0, 4, 4), np.uint8), {}, ImageError, r"shape \(0, 4, 4\) is not a picture"),
+        (np.zeros((4, 4, 4), np.float32), {}, ImageError, "float32 is not one of uint8, uint16"),
+        (np.zeros((4, 4, 3), np.uint8), {"output": "a.png"}, ConfigError, "output is for a picture given by path"),
+        (np.zeros((4, 4, 3), np.uint8), {"scale": 2, "size": (9, 9)}, ConfigError, "not both"),
+        (np.zeros((4, 4, 3), np.uint8), {"scale": 5}, ConfigError, "beyond this model's largest, 4"),
+        (np.zeros((4, 4, 3), np.uint8), {"strength": 0.5}, ConfigError, "strength belongs to the Upscaler"),
+    ],
+)
+def test_what_cannot_be(upscaler, image, arguments, error, message):
+    with pytest.raises(error, match=message):
+        fourpass.upscale(image, **arguments, upscaler=upscaler)
+
+
+def test_misspelt_arguments_are_errors():
+    with pytest.raises(TypeError, match="backedn"):
+        fourpass.upscale(np.zeros((4, 4, 3), np.uint8), backedn="torch")
+
+
+def test_tensors_that_are_no_pictures(upscaler):
+    torch = pytest.importorskip("torch")
+    for tensor, message in (
+        (torch.zeros(4, 4), r"\(4, 4\) is not \(C, H, W\)"),
+        (torch.zeros(2, 4, 4), r"\(2, 4, 4\) is not"),
+        (torch.zeros(3, 4, 4, dtype=torch.int64), "torch.int64 is not one of"),
+        (torch.zeros(0, 3, 4, 4), "N is 0"),
+        (torch.full((3, 4, 4), 200.0), "must be on 0..1"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            fourpass.upscale(tensor, upscaler=upscaler)
+
+
+def test_pil_modes_that_are_refused(upscaler):
+    image_module = pytest.importorskip("PIL.Image")
+    with pytest.raises(ImageError, match="PIL image of mode CMYK is not one of 1, L, LA"):
+        fourpass.upscale(image_module.new("CMYK", (4, 4)), upscaler=upscaler)
