@@ -18,7 +18,11 @@ COMMANDS = {
     "models": "fourpass.cli.models:models",
     "doctor": "fourpass.cli.doctor:doctor",
     "train": "fourpass.cli.train:train",
+    "evaluate": "fourpass.cli.evaluate:evaluate",
+    "reproduce": "fourpass.cli.reproduce:reproduce",
+    "compare": "fourpass.cli.compare:compare",
     "convert": "fourpass.cli.convert:convert",
+    "serve": "fourpass.cli.serve:serve",
 }
 
 

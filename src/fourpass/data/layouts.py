@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fourpass.errors import DatasetError
+from fourpass.imaging.formats import SUFFIXES
 
-SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jxl"})
 _PLAIN_NAMES = re.compile(r"(HR|GT|original|GTmod\d+|image_SRF_\d+|DIV2K_valid_HR)$", re.IGNORECASE)
 
 

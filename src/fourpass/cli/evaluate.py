@@ -1,0 +1,146 @@
+"""``fourpass evaluate``: upscale, or take results from disk, and measure as the paper did."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from fourpass.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fourpass.data.layouts import Dataset
+    from fourpass.evaluation.evaluate import Measurement
+    from fourpass.evaluation.measures import Protocol
+
+_MOST_PAIRS = 24  # more pairs than these are in the files, and not in the terminal
+
+
+def evaluate(
+    more: list[Path] = typer.Argument(None, hidden=True),
+    data: list[Path] = typer.Option(..., help="Folders of ground truth in any of five layouts, or of such folders."),
+    methods: list[str] = typer.Option(
+        ["bicubic,eusr"],
+        help="[NAME=]SOURCE[@PATH],...: bicubic, ground-truth, packaged weights, .safetensors, .onnx or a folder of "
+        "results; @x2-x2, @x8-downscale, @self-ensemble, @strength:0.5.",
+    ),
+    scale: int = typer.Option(4, help="Upscaling factor: 2, 4 or 8 (3 for results and networks that have it)."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder for tables and numbers."),
+    metrics: str = typer.Option("psnr,ssim,niqe,ma", help="psnr, rmse, ssim, niqe, brisque, ma, pi, lr_psnr."),
+    ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
+    channel: str = typer.Option("y", help="Of PSNR, RMSE and SSIM: y (the paper's), y8, gray or rgb."),
+    border: int = typer.Option(4, help="Pixels left out on each side; the paper leaves out 4."),
+    self_ensemble: bool = typer.Option(False, help="Average each network over eight flips and turns."),
+    save_images: bool = typer.Option(False, help="Keep the upscaled pictures in the output folder."),
+    workers: int = typer.Option(0, help="Measuring processes; 0: one for each core."),
+) -> None:
+    """Measure methods on evaluation sets: per-image CSV, a summary with confidence intervals, a test of every pair."""
+    from fourpass.evaluation.evaluate import evaluate as run
+    from fourpass.evaluation.measures import choose
+    from fourpass.evaluation.methods import parse_methods
+    from fourpass.evaluation.summary import comparison_table, image_table, summarise, summary_table
+    from fourpass.evaluation.tables import render, show
+
+    names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
+    protocol = protocol_of(scale, channel, border, ma_model)
+    rows = parse_methods(methods, self_ensemble=self_ensemble)
+    datasets = find([*data, *(more or [])], scale)
+    make_folder(output)
+    with _Progress(len(rows) * sum(len(dataset.pairs) for dataset in datasets)) as step:
+        measured = run(
+            datasets,
+            rows,
+            names,
+            protocol,
+            workers=workers or os.cpu_count() or 1,
+            save_images=output / "images" if save_images else None,
+            progress=step,
+        )
+    summaries, comparisons = summarise(measured)
+    tables = {
+        "summary": summary_table(summaries, rows, protocol, command_line()),
+        "comparisons": comparison_table(comparisons, protocol),
+        "per_image": image_table(measured, protocol),
+    }
+    for name, suffixes in {"summary": ("csv", "md", "tex", "json"), "comparisons": ("csv", "md", "json")}.items():
+        for suffix in suffixes:
+            write(output / f"{name}.{suffix}", render(tables[name], suffix))
+    for suffix in ("csv", "json"):
+        write(output / f"per_image.{suffix}", render(tables["per_image"], suffix))
+    for dataset in datasets:
+        print(f"{dataset.name}: {len(dataset.pairs)} pictures, layout: {dataset.layout}")
+    show(tables["summary"])
+    if 0 < len(comparisons) <= _MOST_PAIRS:
+        show(tables["comparisons"])
+    print(f"Tables and every number: {output}")
+
+
+def protocol_of(scale: int, channel: str, border: int, ma_model: Path | None) -> Protocol:
+    """Return the protocol that the options mean; raises ConfigError where one is out of range."""
+    from fourpass.evaluation.measures import Protocol, as_channel
+    from fourpass.metrics.ma import find_model
+
+    if scale not in (2, 3, 4, 8):
+        raise ConfigError(f"--scale {scale} is not one of 2, 4, 8 (or 3)")
+    return Protocol(scale, as_channel(channel), border, find_model(ma_model))
+
+
+def find(folders: list[Path], scale: int) -> list[Dataset]:
+    """Return the sets in all the folders; raises DatasetError, also where two sets have one name."""
+    from fourpass.data.layouts import find_datasets
+
+    datasets = [dataset for folder in folders for dataset in find_datasets(folder, scale)]
+    names = [dataset.name for dataset in datasets]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two sets are called {name}; rename a folder, or evaluate them one by one")
+    return datasets
+
+
+def make_folder(path: Path) -> None:
+    """Make the output folder before the work starts; raises ConfigError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be made ({error.strerror})") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file; raises ConfigError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def command_line() -> str:
+    """The command as it was typed, which stands beside every number that it made."""
+    return shlex.join(["fourpass", *sys.argv[1:]])
+
+
+class _Progress:
+    """A bar on the error stream while results come in; nothing where nobody watches."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("measuring", total=total)
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, measurement: Measurement) -> None:
+        name = f"{measurement.dataset}/{measurement.image}, {measurement.method}"
+        self._bar.update(self._task, advance=1, description=name)

@@ -1,0 +1,141 @@
+"""``fourpass reproduce``: a table or figure of the paper with our measured values beside the paper's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from fourpass.cli.evaluate import command_line, find, make_folder, protocol_of, write
+from fourpass.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fourpass.evaluation.methods import Method
+    from fourpass.evaluation.paper import Key, Row
+
+TABLES = {f"table{number}": number for number in range(1, 6)}
+PICTURES = ("fig1", "fig7", "fig8", "fig9", "fig10", "fig11")
+
+
+def reproduce(
+    item: str = typer.Argument(..., help="table1 to table5, fig1, fig6 to fig11."),
+    more: list[Path] = typer.Argument(None, hidden=True),
+    output: Path = typer.Option(Path("results"), "-o", "--output", help="Folder that the files go to."),
+    formats: str = typer.Option(
+        "", "--format", help="Tables: md,tex,csv,json; figures: png,svg,pdf. Default md or png."
+    ),
+    data: list[Path] = typer.Option(
+        [], help="Evaluation sets to measure on now; without, committed results are shown."
+    ),
+    methods: list[str] = typer.Option([], help="NAME=SOURCE[@PATH],... to measure now; NAME as in the paper's table."),
+    results: list[Path] = typer.Option(
+        [], help="summary.csv files of fourpass evaluate, shown in place of committed rows."
+    ),
+    ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
+) -> None:
+    """Write a table or figure of the paper, ours beside the paper's; what is missing is there, and says so."""
+    if item in TABLES:
+        measured = _measured(TABLES[item], results, [*data, *(more or [])], methods, ma_model)
+        _table(item, measured, output, _suffixes(formats, "md"))
+    elif item == "fig6":
+        measured = _measured(2, results, [*data, *(more or [])], methods, ma_model)
+        _plane(measured, output, _suffixes(formats, "png"))
+    elif item in PICTURES:
+        _pictures(item, [*data, *(more or [])], methods, output, _suffixes(formats, "png"))
+    else:
+        known = ", ".join((*TABLES, "fig1", "fig6", *PICTURES[1:]))
+        raise ConfigError(f"{item}: not one of {known} (Figs. 2 to 5 are drawings of the method)")
+
+
+def _measured(
+    number: int, results: Sequence[Path], data: list[Path], methods: list[str], ma_model: Path | None
+) -> dict[Key, Row]:
+    """Committed rows, then those of the given files, then those measured now; the later take the earlier's place."""
+    from fourpass.evaluation.evaluate import evaluate
+    from fourpass.evaluation.measures import DEFAULT
+    from fourpass.evaluation.paper import live_rows, measured_rows
+    from fourpass.evaluation.summary import summarise, summary_table
+
+    found = measured_rows(number, results)
+    if methods and not data:
+        raise ConfigError("--methods are measured on --data; give the evaluation sets too")
+    if not data or number == 1:
+        return found
+    protocol = protocol_of(4, "y", 4, ma_model)
+    chosen = _methods(f"table{number}", methods)
+    rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=os.cpu_count() or 1)
+    return found | live_rows(summary_table(summarise(rows)[0], chosen, protocol, command_line()))
+
+
+def _methods(item: str, given: list[str]) -> list[Method]:
+    """Those given, and the packaged ones that the item shows under other names."""
+    from fourpass.evaluation.methods import packaged_methods, parse_methods
+
+    named = parse_methods(given) if given else []
+    labels = {method.label for method in named}
+    return [*(method for method in packaged_methods(item) if method.label not in labels), *named]
+
+
+def _table(item: str, measured: dict[Key, Row], output: Path, suffixes: list[str]) -> None:
+    from fourpass.evaluation.paper import performance_table, properties_table
+    from fourpass.evaluation.tables import FORMATS, render, show
+
+    number = TABLES[item]
+    _check(suffixes, list(FORMATS), item)
+    table = properties_table(measured) if number == 1 else performance_table(number, measured)
+    make_folder(output)
+    for suffix in suffixes:
+        write(output / f"{item}.{suffix}", render(table, suffix))
+    show(table)
+    _say(output, item, suffixes)
+
+
+def _plane(measured: dict[Key, Row], output: Path, suffixes: list[str]) -> None:
+    from fourpass.evaluation import plots
+    from fourpass.evaluation.paper import plane_points, protocols
+
+    _check(suffixes, plots.FORMATS, "fig6")
+    points = plane_points(measured)
+    figure = plots.plane(points, "BSD100", " ".join(protocols(measured.values())))
+    make_folder(output)
+    for suffix in suffixes:
+        plots.save(figure, output / f"fig6.{suffix}")
+    missing = [name for name in points["paper"] if name not in points["ours"]]
+    print(f"weights missing, the paper's point only: {', '.join(missing) or 'none'}")
+    _say(output, "fig6", suffixes)
+
+
+def _pictures(item: str, data: list[Path], methods: list[str], output: Path, suffixes: list[str]) -> None:
+    from fourpass.evaluation import plots
+    from fourpass.evaluation.figures import strips
+
+    _check(suffixes, plots.FORMATS, item)
+    if not data:
+        raise ConfigError(f"{item} shows pictures of the evaluation sets; give their folder: --data DIR")
+    rows = strips(item, find(data, 4), _methods(item, methods))
+    note = "; ".join(dict.fromkeys(strip.region.note for strip in rows if strip.region.note))
+    title = f"As Fig. {item[3:]}, x4" + (f" ({note})" if note else "")
+    figure = plots.crops(rows, title)
+    make_folder(output)
+    for suffix in suffixes:
+        plots.save(figure, output / f"{item}.{suffix}")
+    missing = dict.fromkeys(panel.label for strip in rows for panel in strip.panels if panel.picture is None)
+    print(f"weights missing, an empty cell: {', '.join(missing) or 'none'}")
+    _say(output, item, suffixes)
+
+
+def _suffixes(formats: str, default: str) -> list[str]:
+    return [suffix.strip() for suffix in formats.split(",") if suffix.strip()] or [default]
+
+
+def _check(suffixes: list[str], known: Sequence[str], item: str) -> None:
+    for suffix in suffixes:
+        if suffix not in known:
+            raise ConfigError(f"--format {suffix}: {item} is written as {', '.join(known)}")
+
+
+def _say(output: Path, item: str, suffixes: list[str]) -> None:
+    print(", ".join(str(output / f"{item}.{suffix}") for suffix in suffixes))

@@ -1,0 +1,191 @@
+"""Upscale the pictures of evaluation sets, or take results from disk, and measure each against its ground truth."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from fourpass.data.layouts import Dataset, Pair
+from fourpass.data.results import find_results
+from fourpass.errors import BackendError, DatasetError, FourpassError
+from fourpass.evaluation.measures import Picture, Protocol, Sample, measure
+from fourpass.evaluation.methods import Method, build
+from fourpass.evaluation.pictures import load_pair, load_picture, save_picture
+from fourpass.imaging.resize import imresize
+
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The metrics of one result; None where a metric says nothing (no ``model.mat``, ground truth with itself)."""
+
+    dataset: str
+    image: str
+    method: str
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that a worker needs to measure one result: its picture, or where that is, or None for bicubic."""
+
+    dataset: str
+    pair: Pair
+    method: Method
+    result: Picture | Path | None
+    metrics: tuple[str, ...]
+    protocol: Protocol
+    save_to: Path | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.pair.name}, {self.method.label}"
+
+
+def evaluate(
+    datasets: Sequence[Dataset],
+    methods: Sequence[Method],
+    metrics: Sequence[str],
+    protocol: Protocol,
+    *,
+    workers: int = 1,
+    save_images: Path | None = None,
+    progress: Callable[[Measurement], None] = lambda _: None,
+) -> list[Measurement]:
+    """Measure every method on every picture of every set.
+
+    Networks run in this process, on all cores; measuring, and bicubic, go over the workers.
+
+    Args:
+        datasets: what to measure on.
+        methods: what to measure.
+        metrics: names of `fourpass.evaluation.measures.METRICS`.
+        protocol: scale, channel and border.
+        workers: processes; with 1 all is done in this one. With more, the calling script must be importable.
+        save_images: folder that upscaled pictures are written to, as METHOD/SET/NAME.png; None writes none.
+        progress: called with each measurement as it is done.
+
+    Returns:
+        sets, methods and pictures in the given order.
+
+    Raises:
+        DatasetError: a result is missing, has another size, or equals its ground truth.
+        FourpassError: whatever reading, upscaling or measuring a picture raises, with the picture named.
+    """
+    results = {
+        (dataset.name, method.label): find_results(Path(method.source), dataset, protocol.scale)
+        for dataset in datasets
+        for method in methods
+        if method.kind == "folder"
+    }
+
+    def jobs() -> Iterator[_Job]:
+        networks = {method.label: build(method, protocol.scale) for method in methods if method.kind == "model"}
+        for dataset in datasets:
+            for method in methods:
+                folder = save_images / method.label / dataset.name if save_images else None
+                for pair in dataset.pairs:
+                    target = folder / f"{pair.name}.png" if folder else None
+                    job = _Job(dataset.name, pair, method, None, tuple(metrics), protocol, target)
+                    if method.kind == "folder":
+                        job = replace(job, result=results[dataset.name, method.label][pair.name], save_to=None)
+                    elif method.kind == "model":
+                        with _named(job):
+                            _, low = load_pair(pair, protocol.scale)
+                            job = replace(job, result=networks[method.label](low))
+                    yield job
+
+    measured = []
+    for measurement in _spread(jobs(), workers):
+        progress(measurement)
+        measured.append(measurement)
+    return measured
+
+
+def _spread(jobs: Iterator[_Job], workers: int) -> Iterator[Measurement]:
+    """Measure jobs in their order, a few of them ahead in other processes."""
+    if workers == 1:
+        yield from map(_measure, jobs)
+        return
+    # Not fork: inference libraries that are loaded here keep threads, which a forked process would lack.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context)
+    try:
+        _start(pool)
+        ahead = deque(pool.submit(_measure, job) for job in islice(jobs, 2 * workers))
+        for job in jobs:
+            yield ahead.popleft().result()
+            ahead.append(pool.submit(_measure, job))
+        while ahead:
+            yield ahead.popleft().result()
+    except BrokenProcessPool:
+        raise BackendError(
+            "a measuring process was killed, most likely for want of memory; use fewer: --workers 1"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(pool: ProcessPoolExecutor) -> None:
+    """Start the workers, each with a single-threaded BLAS: the processes are the threads."""
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        pool.submit(int).result()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _measure(job: _Job) -> Measurement:
+    with _named(job):
+        reference, low = load_pair(job.pair, job.protocol.scale)
+        sample = Sample(reference, _result(job, reference, low), low)
+        if job.save_to:
+            save_picture(job.save_to, sample.image)
+        truth = job.method.kind == "ground-truth"
+        values = {name: measure(name, sample, job.protocol, itself=truth) for name in job.metrics}
+        return Measurement(job.dataset, job.pair.name, job.method.label, values)
+
+
+def _result(job: _Job, reference: Picture, low: Picture) -> Picture:
+    if job.method.kind == "bicubic":
+        return imresize(low, size=(reference.shape[0], reference.shape[1]))
+    if job.method.kind == "ground-truth":
+        return reference
+    if not isinstance(job.result, Path):
+        assert job.result is not None
+        return job.result
+    image = load_picture(job.result)
+    spare = [image.shape[axis] - reference.shape[axis] for axis in (0, 1)]
+    if not all(0 <= extra < job.protocol.scale for extra in spare):
+        raise DatasetError(
+            f"{job.result} is {image.shape[1]}x{image.shape[0]}, its ground truth {reference.shape[1]}x"
+            f"{reference.shape[0]}; is it a result of another scale?"
+        )
+    # Made from an uncropped ground truth: what the crop takes from that, it takes from the result.
+    return image[: reference.shape[0], : reference.shape[1]]
+
+
+class _named:  # noqa: N801 - reads as a word in `with`
+    """Names the picture and the method in an error that passes through."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, FourpassError):
+            raise type(error)(f"{self._job.name}: {error}") from None

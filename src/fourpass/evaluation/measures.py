@@ -1,0 +1,197 @@
+"""What is measured of a result: the metrics by name, and the protocol that every table states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.errors import ConfigError, DatasetError, MetricError
+from fourpass.metrics.consistency import lr_psnr
+from fourpass.metrics.niqe import niqe
+from fourpass.metrics.pi import perceptual_index
+from fourpass.metrics.protocol import Channel
+from fourpass.metrics.psnr import psnr, rmse
+from fourpass.metrics.ssim import ssim
+
+Picture = NDArray[np.uint8]
+NEEDS_MODEL = "needs model.mat"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a result is measured.
+
+    Attributes:
+        scale: upscaling factor; ground truth is cropped to a multiple of it.
+        channel: of PSNR, RMSE and SSIM; ``y`` is the paper's.
+        border: pixels left out on each side, by every metric but the LR consistency.
+        ma_model: file of Ma's forests; None where it is not at hand.
+    """
+
+    scale: int
+    channel: Channel = "y"
+    border: int = 4
+    ma_model: Path | None = None
+
+    def sentence(self) -> str:
+        """The line that stands in every table and beside every row."""
+        channel = {
+            "y": "Y of BT.601 YCbCr, unrounded",
+            "y8": "Y of BT.601 YCbCr, rounded",
+            "gray": "rgb2gray",
+            "rgb": "RGB",
+        }[self.channel]
+        return (
+            f"x{self.scale}; {channel}; {self.border} px cropped from each border; ground truth cropped to a multiple "
+            f"of {self.scale}; NIQE on {'gray' if self.channel == 'gray' else 'Y'} rounded to whole numbers; 8-bit "
+            f"results; inputs given with the set, else by MATLAB's antialiased bicubic on uint8"
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A result (sH, sW, 3), its ground truth of the same shape, and its input (H, W, 3)."""
+
+    reference: Picture
+    image: Picture
+    low_resolution: Picture
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the tables.
+
+    Attributes:
+        column: heading of its column in CSV files, ``{channel}`` filled in.
+        label: heading in tables that people read.
+        better: which way is better.
+        decimals: that are printed.
+        compares: whether it needs the ground truth (and so says nothing about the ground truth itself).
+        forests: whether it needs Ma's ``model.mat``.
+        measure: from a sample and the protocol.
+    """
+
+    column: str
+    label: str
+    better: Literal["higher", "lower"]
+    decimals: int
+    compares: bool
+    forests: bool
+    measure: Callable[[Sample, Protocol], float]
+
+
+def _niqe(sample: Sample, protocol: Protocol) -> float:
+    return niqe(sample.image, channel=_no_reference(protocol), border=protocol.border)
+
+
+def _brisque(sample: Sample, protocol: Protocol) -> float:
+    from fourpass.metrics.brisque import brisque
+
+    return brisque(sample.image, channel=_no_reference(protocol), border=protocol.border)
+
+
+def _ma(sample: Sample, protocol: Protocol) -> float:
+    assert protocol.ma_model is not None
+    from fourpass.metrics.ma import ma_score
+
+    return ma_score(sample.image, _forests(protocol.ma_model), border=protocol.border)
+
+
+def _pi(sample: Sample, protocol: Protocol) -> float:
+    return perceptual_index(_ma(sample, protocol), _niqe(sample, protocol))
+
+
+def _lr_psnr(sample: Sample, _: Protocol) -> float:
+    return lr_psnr(sample.image, sample.low_resolution)
+
+
+def _compared(function: Callable[..., float]) -> Callable[[Sample, Protocol], float]:
+    return lambda sample, protocol: function(
+        sample.reference, sample.image, channel=protocol.channel, border=protocol.border
+    )
+
+
+# name -> metric
+METRICS: dict[str, Metric] = {
+    "psnr": Metric("psnr_{channel}_db", "PSNR (dB)", "higher", 4, True, False, _compared(psnr)),
+    "rmse": Metric("rmse_{channel}", "RMSE", "lower", 4, True, False, _compared(rmse)),
+    "ssim": Metric("ssim_{channel}", "SSIM", "higher", 4, True, False, _compared(ssim)),
+    "niqe": Metric("niqe", "NIQE", "lower", 4, False, False, _niqe),
+    "brisque": Metric("brisque", "BRISQUE", "lower", 4, False, False, _brisque),
+    "ma": Metric("sr_score", "SR score", "higher", 4, False, True, _ma),
+    "pi": Metric("pi", "PI", "lower", 4, False, True, _pi),
+    "lr_psnr": Metric("lr_psnr_db", "LR PSNR (dB)", "higher", 2, True, False, _lr_psnr),
+}
+DEFAULT = ("psnr", "ssim", "niqe", "ma")  # the paper's four
+
+
+def choose(names: Sequence[str]) -> dict[str, Metric]:
+    """Return the named metrics in the given order.
+
+    Raises:
+        ConfigError: a name is unknown or stands twice, or there is none.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise ConfigError(f"metric {name!r} is not one of {', '.join(METRICS)}")
+    if not names or len(set(names)) < len(names):
+        raise ConfigError("--metrics takes one metric or more, each once")
+    return {name: METRICS[name] for name in names}
+
+
+def measure(name: str, sample: Sample, protocol: Protocol, *, itself: bool = False) -> float | None:
+    """Measure one metric of a result.
+
+    Args:
+        name: key of METRICS.
+        sample: the result and what it is compared with.
+        protocol: channel, border and Ma's model.
+        itself: the result is the ground truth, which is not compared with itself.
+
+    Returns:
+        a finite number; None for a comparison of the ground truth with itself, and where ``model.mat`` is needed.
+
+    Raises:
+        DatasetError: the result equals its ground truth, so that PSNR is infinite.
+        MetricError: as the metric; or it came out as not a number.
+    """
+    metric = METRICS[name]
+    if (metric.compares and itself) or (metric.forests and protocol.ma_model is None):
+        return None
+    value = metric.measure(sample, protocol)
+    if math.isinf(value):
+        raise DatasetError(f"the result equals what {metric.label} compares it with; is it the ground truth itself?")
+    if math.isnan(value):
+        raise MetricError(f"{metric.label} came out as not a number")
+    return value
+
+
+def as_channel(name: str) -> Channel:
+    """Return the name of a channel; raises ConfigError where it is none."""
+    if name not in get_args(Channel):
+        raise ConfigError(f"channel {name!r} is not one of {', '.join(get_args(Channel))}")
+    return cast(Channel, name)
+
+
+def column(metric: Metric, protocol: Protocol) -> str:
+    """Heading of a metric's column in CSV files under a protocol."""
+    return metric.column.format(channel=protocol.channel)
+
+
+@lru_cache(maxsize=1)
+def _forests(path: Path) -> Any:
+    from fourpass.metrics.ma import load_model
+
+    return load_model(path)
+
+
+def _no_reference(protocol: Protocol) -> Channel:
+    """NIQE and BRISQUE measure one channel in whole numbers: rounded Y comes closest to the paper's NIQE."""
+    return "gray" if protocol.channel == "gray" else "y8"

@@ -1,0 +1,201 @@
+"""What can be evaluated: bicubic, packaged or given weights along one of three paths, and results on disk."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass import weights
+from fourpass.errors import ConfigError, WeightsError
+from fourpass.imaging.resize import imresize
+
+Kind = Literal["bicubic", "ground-truth", "model", "folder"]
+Picture = NDArray[np.uint8]
+
+# Packaged weights -> name of the method in the paper's tables. A network that is packaged anew gets its line here.
+NAMES = {
+    "eusr": "EUSR",
+    "fourpass": "4PP-EUSR",
+    "srresnet-mse": "SRResNet-MSE",
+    "srgan-mse": "SRGAN-MSE",
+    "edsr": "EDSR",
+    "mdsr": "MDSR",
+}
+
+# What a table or figure shows under other names than those: its rows -> how the packaged weights make them.
+_PATHS = {"x4": "fourpass", "x2-x2": "fourpass@x2-x2", "x8-downscale": "fourpass@x8-downscale"}
+_LOSSES = {"with all losses": "fourpass"}
+_LOSS_WEIGHTS = {"alpha_r=0.03": "fourpass"}
+ROWS = {
+    "table3": _PATHS,
+    "fig9": _PATHS,
+    "table4": _LOSSES,
+    "fig10": _LOSSES,
+    "table5": _LOSS_WEIGHTS,
+    "fig11": _LOSS_WEIGHTS,
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of a table.
+
+    Attributes:
+        label: its name in tables.
+        kind: where its pictures come from.
+        source: name of packaged weights, file or folder; empty for bicubic and the ground truth.
+        path: ``direct``, ``x2-x2`` or ``x8-downscale`` (4PP-EUSR paper, section 3.2).
+        self_ensemble: average over the eight flips and turns (geometric self-ensemble).
+        steps: training steps behind the weights; None where unknown.
+        sha256: first 12 digits of the weights' hash; empty where there are none.
+        strength: blend of the packaged faithful (0) and perceptual (1) weights; None takes the source as it is.
+    """
+
+    label: str
+    kind: Kind
+    source: str = ""
+    path: str = "direct"
+    self_ensemble: bool = False
+    steps: int | None = None
+    sha256: str = ""
+    strength: float | None = None
+
+
+def parse_methods(items: Sequence[str], *, self_ensemble: bool = False) -> list[Method]:
+    """Read method items, separated by commas.
+
+    An item is ``[LABEL=]SOURCE[@PATH]``: SOURCE is ``bicubic``, ``ground-truth``, the name of packaged weights, a
+    ``.safetensors`` or ``.onnx`` file, or a folder of results; PATH is ``x2-x2``, ``x8-downscale``, ``self-ensemble``
+    or ``strength:0.5``. An item with a comma in it stands in double quotes.
+
+    Args:
+        items: for example ``["bicubic,eusr", "Ours=run/best.safetensors@x2-x2"]``.
+        self_ensemble: use the self-ensemble for every model.
+
+    Raises:
+        ConfigError: a path is unknown, two methods share a label, or there is none.
+        WeightsError: a source is nothing of the above.
+    """
+    texts = [text.strip() for row in csv.reader(items, skipinitialspace=True) for text in row if text.strip()]
+    methods = [_parse(text, self_ensemble) for text in texts]
+    labels = [method.label for method in methods]
+    if not methods:
+        raise ConfigError("--methods names no method; give for example bicubic,eusr")
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(f"two methods are called {label!r}; name one of them: --methods NAME=...")
+    return methods
+
+
+def packaged_methods(item: str) -> list[Method]:
+    """What a table or figure of the paper shows and is at hand with the package, under the paper's names.
+
+    Args:
+        item: ``table2``, ``fig7`` and so on; what is not in `ROWS` shows bicubic and every packaged network.
+    """
+    available = set(weights.available())
+    rows = ROWS.get(item, {"Bicubic": "bicubic", **{name: source for source, name in NAMES.items()}})
+    at_hand = [f'"{label}={text}"' for label, text in rows.items() if text.split("@")[0] in {"bicubic", *available}]
+    return parse_methods(at_hand) if at_hand else []
+
+
+def build(method: Method, scale: int, threads: int | None = None) -> Callable[[Picture], Picture]:
+    """Return the function that upscales one picture (H, W, 3) by the scale, for a ``bicubic`` or ``model`` method.
+
+    Raises:
+        ConfigError: the network does not make this scale, or the path is for x4 only.
+    """
+    if method.kind == "bicubic":
+        return partial(imresize, scale=scale)
+    if method.path in ("x2-x2", "x8-downscale") and scale != 4:
+        raise ConfigError(f"{method.label}: the path {method.path} upscales by 4, not by {scale}")
+    from fourpass.inference.upscaler import Upscaler
+
+    # Weights and not their packaged name, which would blend the faithful and the perceptual ones; and the same
+    # precision on every machine.
+    whole = method.source.endswith(".onnx") or method.strength is not None
+    model = method.source if whole else weights.load(method.source)
+    upscaler = Upscaler(model, precision="fp32", threads=threads, strength=method.strength)
+    needed = {"x2-x2": 2, "x8-downscale": 8}.get(method.path, scale)
+    if needed not in upscaler.scales:
+        made = ", ".join(map(str, upscaler.scales))
+        raise ConfigError(f"{method.label}: makes the scales {made}, and x{needed} is wanted")
+    return lambda image: PATHS[method.path](upscaler, image, scale, method.self_ensemble)
+
+
+def _direct(upscaler: Any, image: Picture, scale: int, ensemble: bool) -> Picture:
+    return np.asarray(upscaler.upscale(image, scale, self_ensemble=ensemble), np.uint8)
+
+
+def _twice(upscaler: Any, image: Picture, _: int, ensemble: bool) -> Picture:
+    """The x2 path two times; what lies between is not rounded."""
+    once = upscaler.upscale(_unit(image), 2, self_ensemble=ensemble)
+    return _bytes(upscaler.upscale(once, 2, self_ensemble=ensemble))
+
+
+def _eight_halved(upscaler: Any, image: Picture, _: int, ensemble: bool) -> Picture:
+    """The x8 path, then bicubic down by 2, antialiased as the text says."""
+    return _bytes(imresize(upscaler.upscale(_unit(image), 8, self_ensemble=ensemble), 0.5))
+
+
+PATHS: dict[str, Callable[[Any, Picture, int, bool], Picture]] = {
+    "direct": _direct,
+    "x2-x2": _twice,
+    "x8-downscale": _eight_halved,
+}
+
+
+def _parse(text: str, self_ensemble: bool) -> Method:
+    label, _, item = text.rpartition("=")
+    source, _, path = item.partition("@")
+    if source == "bicubic":
+        return Method(label or "Bicubic", "bicubic")
+    if source == "ground-truth":
+        return Method(label or "Ground truth", "ground-truth")
+    if Path(source).is_dir():
+        return Method(label or Path(source).resolve().name, "folder", source)
+    ensemble, strength, route = self_ensemble or path == "self-ensemble", None, "direct"
+    if path.startswith("strength:"):
+        strength = _strength(path)
+    elif path in PATHS:
+        route = path
+    elif path not in ("", "self-ensemble"):
+        raise ConfigError(f"{text}: {path!r} is not one of x2-x2, x8-downscale, self-ensemble, strength:0.5")
+    marks = [path if path != "self-ensemble" else "", "self-ensemble" if ensemble else ""]
+    named = " ".join([NAMES.get(source) or Path(source).stem, *(f"({mark})" for mark in marks if mark)])
+    steps, sha256 = _provenance(source) if strength is None else (None, "")
+    return Method(label or named, "model", source, route, ensemble, steps, sha256, strength)
+
+
+def _strength(path: str) -> float:
+    try:
+        return float(path.removeprefix("strength:"))
+    except ValueError:
+        raise ConfigError(f"{path!r} names no strength within 0..1") from None
+
+
+def _provenance(source: str) -> tuple[int | None, str]:
+    if source.endswith(".onnx"):
+        if not Path(source).is_file():
+            raise WeightsError(f"{source}: no such file")
+        return None, ""
+    try:
+        loaded = weights.load(source)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; nor is it bicubic, ground-truth, an .onnx file or a folder of results") from None
+    return loaded.metadata.steps, loaded.sha256[:12]
+
+
+def _unit(image: Picture) -> NDArray[np.float32]:
+    return image.astype(np.float32) / np.float32(255)
+
+
+def _bytes(image: NDArray[np.floating[Any]]) -> Picture:
+    return np.asarray(np.floor(np.clip(image, 0, 1) * 255 + 0.5), np.uint8)

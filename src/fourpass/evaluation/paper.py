@@ -1,0 +1,205 @@
+"""The paper's tables with our measured values beside the paper's; both are CSV files that come with the code."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from fourpass import weights
+from fourpass.errors import DatasetError
+from fourpass.evaluation.measures import NEEDS_MODEL
+from fourpass.evaluation.methods import NAMES
+from fourpass.evaluation.tables import Table
+
+_PAPER = Path(__file__).parent / "data"
+_MEASURED = Path(__file__).parent / "results"
+
+MISSING = "weights missing"
+COLUMNS = {"psnr_y_db": "PSNR", "ssim_y": "SSIM", "niqe": "NIQE", "sr_score": "SR score"}
+TITLES = {
+    1: "Table 1. Properties of the baseline models and 4PP-EUSR",
+    2: "Table 2. Performance of the baselines and 4PP-EUSR, x4",
+    3: "Table 3. Performance of the three upscaling paths of 4PP-EUSR",
+    4: "Table 4. Performance of 4PP-EUSR trained without specific losses",
+    5: "Table 5. Performance of 4PP-EUSR trained with different weights of the reconstruction loss",
+}
+_PROPERTIES = {
+    "multi_scale": "Multi-scale",
+    "reconstruction_loss": "Reconstruction loss",
+    "adversarial_loss": "Adversarial loss",
+    "feature_loss": "Feature loss",
+    "perceptual_loss": "Perceptual loss",
+}
+
+Row = Mapping[str, str]
+Key = tuple[str, str]  # set and method
+
+
+def paper_rows(number: int) -> list[Row]:
+    """Rows of a table as the paper prints them: of ``data/tables.csv``, or for Table 1 of ``data/table1.csv``."""
+    if number == 1:
+        return _read(_PAPER / "table1.csv")
+    return [row for row in _read(_PAPER / "tables.csv") if row["table"] == str(number)]
+
+
+def measured_rows(number: int, files: Sequence[Path] = ()) -> dict[Key, Row]:
+    """Our rows for a table: those committed with the code, then those of the given files, which take their place.
+
+    Args:
+        number: 1..5.
+        files: CSV files as ``fourpass evaluate`` writes them (``summary.csv``).
+
+    Raises:
+        DatasetError: a file is missing or malformed, has a row twice, or a row without protocol or command.
+    """
+    committed = _MEASURED / f"table{number}.csv"
+    found: dict[Key, Row] = {}
+    for file in [*([committed] if committed.is_file() else []), *files]:
+        found |= _keyed(_read(file), file)
+    return found
+
+
+def live_rows(table: Table) -> dict[Key, Row]:
+    """Rows just measured, from the summary's table, as if they had been read from its CSV file."""
+    return {
+        (str(record["dataset"]), str(record["method"])): {
+            key: "" if value is None else str(value) for key, value in record.items()
+        }
+        for record in table.records
+    }
+
+
+def protocols(rows: Iterable[Row]) -> list[str]:
+    """The protocols that rows were measured by, each once."""
+    return list(dict.fromkeys(row["protocol"] for row in rows)) or ["nothing of ours was measured"]
+
+
+def properties_table(measured: Mapping[Key, Row]) -> Table:
+    """Table 1: what each model is made of and trained with; our parameters are counted in our own networks."""
+    counted = {NAMES[name]: _parameters(name) for name in weights.available() if name in NAMES}
+    rows, records = [], []
+    for paper in paper_rows(1):
+        name = paper["method"]
+        ours = measured.get(("", name), {})
+        count = counted.get(name) or ours.get("parameters_millions", "")
+        properties = [paper[key] for key in _PROPERTIES]
+        steps = ours.get("steps", "")
+        rows.append([name, f"{paper['parameters_millions']}M", f"{count}M" if count else "not built", *properties])
+        record: dict[str, str | None] = {"method": name, "parameters_millions_paper": paper["parameters_millions"]}
+        record |= {"parameters_millions_ours": count or None, **{key: paper[key] for key in _PROPERTIES}}
+        records.append(record | {"steps": steps or None, "protocol": "weights and biases counted"})
+    notes = [
+        "Protocol: weights and biases of the upscaling network are counted, not those of discriminator and predictors.",
+        "Losses as the paper trains the models.",
+    ]
+    return Table(TITLES[1], ["Method", "Parameters, paper", "Ours", *_PROPERTIES.values()], rows, notes, records)
+
+
+def performance_table(number: int, measured: Mapping[Key, Row]) -> Table:
+    """Tables 2 to 5: each row of the paper beside ours, then rows of ours that the paper has not."""
+    printed = {(row["dataset"], row["method"]): row for row in paper_rows(number)}
+    sets = list(dict.fromkeys(dataset for dataset, _ in printed))
+    extra = [key for key in measured if key not in printed and key[0] in sets]
+    keys = [key for dataset in sets for key in (*printed, *extra) if key[0] == dataset]
+    shown = [measured[key] for key in keys if key in measured]
+    rows = [_performance_row(key, printed.get(key), measured.get(key)) for key in keys]
+    records = [_performance_record(number, key, printed.get(key), measured.get(key)) for key in keys]
+    headings = ["Set", "Method"]
+    headings += [f"{label}, {whose}" for label in COLUMNS.values() for whose in ("paper", "ours")]
+    return Table(TITLES[number], [*headings, "Steps, ours"], rows, _notes(shown), records)
+
+
+def plane_points(measured: Mapping[Key, Row], dataset: str = "BSD100") -> dict[str, dict[str, tuple[float, float]]]:
+    """Fig. 6: PSNR and NIQE of each method on a set, under ``paper`` and under ``ours``."""
+    points = {}
+    for whose, rows in (("paper", paper_rows(2)), ("ours", measured.values())):
+        points[whose] = {
+            row["method"]: (float(row["psnr_y_db"]), float(row["niqe"]))
+            for row in rows
+            if row["dataset"] == dataset and row.get("psnr_y_db") and row.get("niqe")
+        }
+    return points
+
+
+def _performance_row(key: Key, paper: Row | None, ours: Row | None) -> list[str]:
+    cells = []
+    for column in COLUMNS:
+        cells.append(_number(paper[column]) if paper else "–")
+        if ours is None:
+            cells.append(MISSING if column == "psnr_y_db" else "")
+        elif ours.get(column):
+            cells.append(_number(ours[column]))
+        else:
+            cells.append(NEEDS_MODEL if column == "sr_score" else "–")
+    steps = (ours or {}).get("steps", "")
+    return [*key, *cells, f"{int(steps):,}" if steps else ""]
+
+
+def _performance_record(number: int, key: Key, paper: Row | None, ours: Row | None) -> dict[str, str | None]:
+    record: dict[str, str | None] = {"table": str(number), "dataset": key[0], "method": key[1]}
+    for column in COLUMNS:
+        record[f"{column}_paper"] = paper[column] if paper else None
+        for end in ("", "_low", "_high"):
+            record[f"{column}_ours{end}"] = (ours or {}).get(column + end) or None
+    record["status"] = "measured" if ours else MISSING
+    for column in ("steps", "weights", "protocol", "command"):
+        record[column] = (ours or {}).get(column) or None
+    return record
+
+
+def _notes(shown: Iterable[Row]) -> list[str]:
+    notes = [f"Protocol of our rows: {protocol}." for protocol in protocols(shown)]
+    notes.append("Paper: Y channel, 4 px cropped from each border (Choi et al. 2018, section 5).")
+    return [*notes, f"'{NEEDS_MODEL}': Ma's SR score takes the authors' file; see docs/metrics.md."]
+
+
+def _keyed(rows: list[Row], file: Path) -> dict[Key, Row]:
+    found: dict[Key, Row] = {}
+    for line, row in enumerate(rows, 2):
+        if row.get("scale") not in (None, "", "4"):
+            continue  # the paper's tables are all x4
+        key = (row.get("dataset", ""), row.get("method", ""))
+        if key in found:
+            raise DatasetError(f"{file}, line {line}: {' '.join(key)} stands there twice; keep one of the rows")
+        for column in ("method", "command"):
+            if not row.get(column):
+                raise DatasetError(
+                    f"{file}, line {line}: the column {column} is empty; write it with fourpass evaluate"
+                )
+        if key[0] and not row.get("protocol"):
+            raise DatasetError(f"{file}, line {line}: no protocol is given; write it with fourpass evaluate")
+        for column in (*COLUMNS, "steps", "parameters_millions"):
+            _check_number(row.get(column), column, f"{file}, line {line}")
+        found[key] = row
+    return found
+
+
+def _read(file: Path) -> list[Row]:
+    try:
+        with file.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: not a CSV file ({error})") from None
+    for line, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise DatasetError(f"{file}, line {line}: has more or fewer cells than the heading")
+    return list(rows)
+
+
+def _check_number(text: str | None, column: str, where: str) -> None:
+    try:
+        if text and not float(text) >= 0:
+            raise ValueError
+    except ValueError:
+        raise DatasetError(f"{where}: {column} is {text!r}, not a number of 0 or more") from None
+
+
+def _number(text: str) -> str:
+    return f"{float(text):.4f}"
+
+
+def _parameters(name: str) -> str:
+    return f"{sum(tensor.size for tensor in weights.load(name).tensors.values()) / 1e6:.3f}"
