@@ -90,11 +90,29 @@ def test_sides_that_must_be_even(tmp_path, photo_like):
     np.testing.assert_array_equal(tiled, repeated(photo_like, 2))
 
 
+def test_tiles_smaller_than_what_sides_are_multiples_of(tmp_path, photo_like):
+    nodes, constants = enlarge("again", scale=2)
+    nodes = [
+        helper.make_node("SpaceToDepth", ["lr"], ["folded"], blocksize=32),
+        helper.make_node("DepthToSpace", ["folded"], ["again"], blocksize=32),
+        *nodes,
+    ]
+    file = write(tmp_path / "model.onnx", nodes, constants)
+    with pytest.raises(ConfigError, match="tile 20 is too small: .* takes sides that are multiples of 32"):
+        Upscaler(file, tile=20).upscale(photo_like)
+    np.testing.assert_array_equal(Upscaler(file, tile=63).upscale(photo_like), repeated(photo_like, 2))
+
+
 @pytest.mark.parametrize("shape", [(75, 53), (20, 53), (5, 7)])
 def test_one_size_only(tmp_path, photo_like, shape):
     file = write(tmp_path / "model.onnx", *enlarge(), shape=(1, 3, 32, 32))
     image = photo_like[: shape[0], : shape[1]]
     np.testing.assert_array_equal(Upscaler(file).upscale(image), repeated(image))
+
+
+def test_one_size_only_that_is_not_square_turned(tmp_path, photo_like):
+    file = write(tmp_path / "model.onnx", *enlarge(), shape=(1, 3, 24, 40))
+    np.testing.assert_array_equal(Upscaler(file).upscale(photo_like, self_ensemble=True), repeated(photo_like))
 
 
 def test_half_precision(tmp_path, photo_like):

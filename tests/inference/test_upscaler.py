@@ -248,7 +248,7 @@ def test_tiles_follow_the_memory(tiny, monkeypatch):
     def side(max_memory=None):
         upscaler = Upscaler(tiny, max_memory=max_memory)
         upscaler._network = replace(upscaler._network, features=wide.metadata.numbers["features"])
-        rows, _ = upscaler._plan(5000, 5000, 4)
+        rows, _ = upscaler._plan(5000, 5000, 4, False)
         return rows[0].stop - rows[0].start
 
     sides = [side(megabytes * 2**20) for megabytes in (600, 900, 1500, 3000)]

@@ -21,7 +21,7 @@ Progress = Callable[[float], None]
 
 # Bytes that a running network takes for each feature of an output pixel of a tile, those that pixels take on their way
 # out, and those of the process beside them (docs/engine.md has the measurements).
-_BYTES = {"openvino": 12.5, "onnxruntime": 18.0, "torch": 24.0}
+_BYTES = {"openvino": 12.5, "onnxruntime": 22.0, "torch": 18.0}
 _BYTES_OUT = 64.0
 _RESIDENT = 320 * 2**20
 # More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster.
@@ -41,7 +41,7 @@ class Upscaler:
         threads: how many; None leaves it to the backend.
         tile: side of a tile in input pixels, its halo included; None: from the memory.
         max_memory: bytes that upscaling may take, beside the picture itself; None: half of what is free, and no more
-            than is of use.
+            than is of use. Threads that upscale at the same time take as much each.
         strength: 0 (faithful) to 1 (perceptual) blends the packaged weights. None: a model given by file or as weights
             runs as it is; ``fourpass`` too; ``eusr`` runs at the default strength where the perceptual weights are
             packaged, and as it is where they are not. To measure the faithful weights, give 0.
@@ -190,7 +190,7 @@ class Upscaler:
             done = stream.cast(pixels, image.dtype)
             return done[..., 0] if image.ndim == 2 else done
 
-        rows, columns = self._plan(height, width, scale)
+        rows, columns = self._plan(height, width, scale, self_ensemble)
         total = len(rows) * len(columns)
         count = 0
 
@@ -215,14 +215,20 @@ class Upscaler:
         if progress is not None:
             progress(1.0)
 
-    def _plan(self, height: int, width: int, scale: int) -> tuple[list[tiles.Span], list[tiles.Span]]:
+    def _plan(
+        self, height: int, width: int, scale: int, self_ensemble: bool
+    ) -> tuple[list[tiles.Span], list[tiles.Span]]:
         """Cut a picture into tiles: of the side or the memory that was asked for, or of the memory at hand."""
         if scale == 1:  # nothing runs; bands of rows are all that is needed
             return tiles.spans(height, 256, 0), [tiles.Span(0, width, 0, width)]
         net = self._network
         if net.fixed is not None:
-            sides = net.fixed
+            sides = net.fixed if not self_ensemble else (min(net.fixed), min(net.fixed))  # tiles are turned
         elif self._tile is not None:
+            if self._tile < net.multiple:
+                raise ConfigError(
+                    f"tile {self._tile} is too small: {net.name} takes sides that are multiples of {net.multiple}"
+                )
             sides = (self._tile, self._tile)
         else:
             sides = tiles.square(self._area(width, scale), height, width)
