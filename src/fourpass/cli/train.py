@@ -10,9 +10,21 @@ from pathlib import Path
 
 import typer
 
-# phase -> module with RECIPE, the dataclass of its settings, and prepare(recipe, data, ...), which returns the phase.
+# phase -> module with RECIPE, the dataclass of its settings (or RECIPES, one a phase), and prepare(recipe, data, ...),
+# which returns the phase.
 PHASES = {
     "eusr": "fourpass.training.pretrain",
+    "aesthetic": "fourpass.training.aesthetic",
+    "subjective": "fourpass.training.subjective",
+    "srresnet-mse": "fourpass.training.baselines",
+    "srresnet-vgg22": "fourpass.training.baselines",
+    "srgan-mse": "fourpass.training.baselines",
+    "srgan-vgg22": "fourpass.training.baselines",
+    "srgan-vgg54": "fourpass.training.baselines",
+    "cx": "fourpass.training.baselines",
+    "edsr": "fourpass.training.baselines",
+    "mdsr": "fourpass.training.baselines",
+    "perceptual": "fourpass.training.perceptual",
 }
 
 
@@ -44,7 +56,8 @@ def train(
     if init:
         overrides["init"] = init
     module = importlib.import_module(PHASES[phase])
-    chosen = recipes.load(module.RECIPE, recipe, overrides)
+    kind = module.RECIPES[phase] if hasattr(module, "RECIPES") else module.RECIPE
+    chosen = recipes.load(kind, recipe, overrides)
     distributed.start(pick_device(device))
     try:
         prepared = module.prepare(chosen, data, validation=validation, cache=cache, device=device, report=_report)

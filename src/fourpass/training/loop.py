@@ -255,7 +255,7 @@ def rate_factor(recipe: Recipe, step: int, done: float, rollbacks: int = 0) -> f
     """
     factor = 0.5**rollbacks
     if recipe.schedule == "halving":
-        factor *= 0.5 ** (step // recipe.halve_every)
+        factor *= recipe.decay ** (step // recipe.halve_every)
     elif recipe.schedule == "cosine":
         factor *= 0.5 * (1 + math.cos(math.pi * done))
     return factor * min(1.0, (step + 1) / recipe.warm_up) if recipe.warm_up else factor

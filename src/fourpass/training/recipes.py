@@ -32,6 +32,7 @@ class Recipe:
         learning_rate: peak of the first optimizer; phases with a second one say so in their own recipe.
         schedule: ``constant``, ``halving`` (every `halve_every` steps) or ``cosine`` (to 0 at the end).
         halve_every: steps.
+        decay: what ``halving`` multiplies the rate by.
         warm_up: steps of linear rise at the start.
         ema: decay of the running average of the weights, which is what is validated and exported; 0 for none.
         clip: largest norm of the gradient, longer ones are cut to it; 0 for no limit.
@@ -49,6 +50,7 @@ class Recipe:
     learning_rate: float
     schedule: str = "constant"
     halve_every: int = 0
+    decay: float = 0.5
     warm_up: int = 0
     ema: float = 0.0
     clip: float = 0.0
