@@ -1,0 +1,179 @@
+"""The picture formats that are read and written: what each can hold, and how a file tells which it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fourpass.errors import ImageError
+from fourpass.imaging import png_chunks
+
+
+@dataclass(frozen=True)
+class Format:
+    """What one format can hold.
+
+    Attributes:
+        name: as people write it, for messages.
+        suffixes: of its files; the first is the usual one.
+        max_side: pixels along a side that the format, or libvips's writer of it, allows; of one frame.
+        max_pixels: pixels of one frame that its encoder makes within 1.5 GiB; None where rows are written as they come.
+        lossless_pixels: the same at quality 100.
+        depths: bits a channel that it can store, ascending.
+        alpha: holds transparency.
+        frames: holds several pictures in one file.
+        timing: and how long each is shown.
+        keeps: the parts of `metadata.Metadata` that it can store.
+        quality: what ``--quality`` is when none is asked for; None where the format is lossless.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    max_side: int
+    max_pixels: int | None = None
+    lossless_pixels: int | None = None
+    depths: tuple[int, ...] = (8,)
+    alpha: bool = True
+    frames: bool = False
+    timing: bool = False
+    keeps: frozenset[str] = field(default_factory=frozenset)
+    quality: int | None = None
+
+
+_ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
+
+# Sides: JPEG's is that of libjpeg, WebP's of its bitstream, AVIF's of libvips's writer. Pixels: docs/files.md has the
+# measurement.
+FORMATS: Mapping[str, Format] = {
+    "jpeg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), 65_500, alpha=False, keeps=_ALL, quality=95),
+    "png": Format("PNG", (".png",), 1_000_000, depths=(8, 16), keeps=_ALL | {"texts"}),
+    "webp": Format(
+        "WebP",
+        (".webp",),
+        16_383,
+        max_pixels=180_000_000,
+        lossless_pixels=45_000_000,
+        frames=True,
+        timing=True,
+        keeps=_ALL - {"iptc"},
+        quality=95,
+    ),
+    "tiff": Format("TIFF", (".tif", ".tiff"), 1_000_000, depths=(8, 16), frames=True, keeps=_ALL),
+    "avif": Format(
+        "AVIF",
+        (".avif",),
+        16_384,
+        max_pixels=60_000_000,
+        lossless_pixels=60_000_000,
+        depths=(8, 10, 12),
+        keeps=_ALL - {"iptc"},
+        quality=80,
+    ),
+    "gif": Format("GIF", (".gif",), 65_535, 120_000_000, 120_000_000, frames=True, timing=True),
+    # Read where libvips has a decoder for it; never written, as the encoders are not free to pass on.
+    "heif": Format("HEIF", (".heic", ".heif", ".hif"), 0),
+}
+WRITTEN = tuple(key for key in FORMATS if key != "heif")
+SUFFIXES: Mapping[str, str] = {suffix: key for key, each in FORMATS.items() for suffix in each.suffixes}
+
+# First bytes of what people give instead.
+_OTHERS = {
+    b"BM": "a BMP",
+    b"8BPS": "a Photoshop document",
+    b"%PDF": "a PDF",
+    b"\xff\x0a": "a JPEG XL",
+    b"\0\0\0\x0cJXL ": "a JPEG XL",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000",
+    b"\xff\x4f\xff\x51": "a JPEG 2000",
+    b"PK\x03\x04": "a ZIP archive",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "an XML file",
+    b"<!DOCTYPE html": "a web page",
+    b"<html": "a web page",
+}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
+
+
+def of_suffix(suffix: str) -> str:
+    """Return the key in `FORMATS` of a suffix or an ``--ext``: ``.JPG``, ``jpg``, ``tiff``.
+
+    Raises:
+        ImageError: no format that can be written goes by it.
+    """
+    key = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
+    if key == "heif":
+        raise ImageError(f"{suffix}: HEIF is read but not written; take .avif, its free sibling")
+    if not key:
+        known = ", ".join(FORMATS[each].suffixes[0] for each in WRITTEN)
+        raise ImageError(f"{suffix or 'no suffix'}: not a format that can be written; take one of {known}")
+    return key
+
+
+def of_path(path: str | os.PathLike[str]) -> str:
+    """Return the key in `FORMATS` of the file to be written at a path.
+
+    Raises:
+        ImageError: its suffix is missing or unknown; the message names the path.
+    """
+    try:
+        return of_suffix(Path(path).suffix)
+    except ImageError as error:
+        raise ImageError(f"{os.fspath(path)}: {error}") from None
+
+
+def sniff(stream: BinaryIO) -> str:
+    """Return the key in `FORMATS` of an open file, by its first bytes; its name does not count.
+
+    Raises:
+        ImageError: it is empty, or of another kind; the message does not name the file.
+    """
+    stream.seek(0)
+    head = stream.read(64)
+    stream.seek(0)
+    if not head:
+        raise ImageError("is empty (0 bytes); get the file again")
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        if png_chunks.is_animated(stream):  # libvips reads the first frame only
+            raise ImageError(
+                "is an animated PNG, of which only stills are read; convert it to animated WebP or GIF first"
+            )
+        return "png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "tiff"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    readable = ", ".join(each.name for each in FORMATS.values())
+    other = next((what for start, what in _OTHERS.items() if head.lstrip().startswith(start)), None)
+    if other is None:
+        other = "a text file" if _is_text(head) else "a file of an unknown kind"
+    raise ImageError(f"is {other}, not a picture in one of {readable}; convert it to PNG first")
+
+
+def _iso_media(head: bytes) -> str:
+    """Tell AVIF, HEIF and other users of the ISO container apart by their brands."""
+    size = int.from_bytes(head[:4], "big")
+    brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
+    if head[8:12] == b"avis":
+        raise ImageError("is an AVIF sequence, of which only stills are read; convert it to animated WebP or GIF first")
+    if b"avif" in brands:
+        return "avif"
+    if brands & _HEIF_BRANDS:
+        return "heif"
+    raise ImageError("is a video or another ISO media file, not a picture; export a frame as PNG first")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head[:60].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > 56 and b"\0" not in head  # cut inside a character
+    return b"\0" not in head

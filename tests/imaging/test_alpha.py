@@ -1,0 +1,67 @@
+"""Colour under transparency, and the bounds of enlarged transparency."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fourpass.imaging import alpha
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_bleeding_reaches_every_hidden_pixel_and_touches_no_other(dtype: type) -> None:
+    top = np.iinfo(dtype).max
+    random = np.random.default_rng(0)
+    colours = random.integers(0, top, (37, 53, 3)).astype(dtype)
+    plane = np.zeros((37, 53), dtype)
+    plane[10:14, 20:26] = random.integers(1, top, (4, 6))
+    colours[10:14, 20:26] = (top // 2, top // 4, top)
+    result = alpha.bleed(colours, plane)
+    assert result.dtype == dtype
+    assert np.array_equal(result[plane > 0], colours[plane > 0])
+    hidden = result[plane == 0].astype(int)
+    assert np.abs(hidden - (top // 2, top // 4, top)).max() <= 1  # nothing of the colours that were hidden
+
+
+def test_nearer_colours_weigh_more() -> None:
+    colours = np.zeros((8, 64, 3), np.uint8)
+    colours[:, -1] = 255
+    plane = np.zeros((8, 64), np.uint8)
+    plane[:, 0] = plane[:, -1] = 255
+    line = alpha.bleed(colours, plane)[4, :, 0].astype(int)
+    assert line[1] == 0
+    assert line[-2] == 255
+    assert (np.diff(line) >= 0).all()
+
+
+def test_faint_pixels_weigh_little() -> None:
+    colours = np.array([[[255], [0], [9]]], np.uint8).repeat(1, 0)
+    plane = np.array([[1, 255, 0]], np.uint8)
+    wide = np.concatenate([plane, np.zeros((1, 1), np.uint8)], 1)
+    filled = alpha.bleed(np.concatenate([colours, colours[:, 2:]], 1), wide)
+    assert filled[0, 2:].max() <= 2
+
+
+def test_without_anything_to_bleed_nothing_changes() -> None:
+    colours = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    for value in (0, 255, 7):
+        assert np.array_equal(alpha.bleed(colours, np.full((3, 3), value, np.uint8)), colours)
+
+
+def test_constant() -> None:
+    assert alpha.constant(np.full((3, 4), 9, np.uint8)) == 9
+    assert alpha.constant(np.array([[0, 1]], np.uint8)) is None
+
+
+@pytest.mark.parametrize("size", [(16, 24), (12, 17), (4, 6), (9, 6)])
+def test_opaque_and_transparent_stay_exact_whatever_made_the_rows(size: tuple[int, int]) -> None:
+    plane = np.zeros((4, 6), np.uint8)
+    plane[:, 3:] = 255
+    noise = np.random.default_rng(0).integers(0, 255, size).astype(np.uint8)
+    bands = [noise[at : at + 3] for at in range(0, size[0], 3)]
+    result = np.concatenate(list(alpha.within_neighbours(bands, plane, size)))
+    columns = (np.arange(size[1]) + 0.5) * 6 / size[1]
+    assert (result[:, columns < 2] == 0).all()
+    assert (result[:, columns > 4] == 255).all()
+    between = (columns >= 2) & (columns <= 4)
+    assert np.array_equal(result[:, between], noise[:, between])
