@@ -1,0 +1,72 @@
+"""``fourpass serve``: the page and the HTTP API."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+
+def serve(
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(8000, help="Port to listen on."),
+    token: str | None = typer.Option(None, envvar="FOURPASS_TOKEN", help="Bearer token that requests must carry."),
+    model: str = typer.Option("eusr", "-n", "--model", help="Packaged name or path of the weights."),
+    workers: int = typer.Option(1, help="Processes that upscale; each holds the network."),
+    queue: int = typer.Option(32, help="Jobs that may wait."),
+    max_megabytes: float = typer.Option(64, help="Of an upload."),
+    max_megapixels: float = typer.Option(40, help="Of an input picture."),
+    max_output_megapixels: float = typer.Option(400, help="Of an output picture."),
+    job_minutes: float = typer.Option(30, help="A job that takes longer is stopped."),
+    keep_minutes: float = typer.Option(60, help="How long results are kept."),
+    keep_gigabytes: float = typer.Option(4, help="Of results on disk; the oldest go first."),
+    folder: Path | None = typer.Option(None, help="Where uploads and results lie; default: a temporary folder."),
+) -> None:
+    """Serve a page to drop photos on, and an HTTP API, on this machine."""
+    from fourpass.errors import ConfigError, missing_extra
+
+    try:
+        import multipart  # noqa: F401
+        import uvicorn
+
+        from fourpass.server.app import create_app
+    except ImportError as error:
+        raise missing_extra("serve", error.name or "fastapi") from None
+    from fourpass.server.settings import Settings
+
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        model=model,
+        workers=workers,
+        queue=queue,
+        max_bytes=int(max_megabytes * 2**20),
+        max_pixels=int(max_megapixels * 1e6),
+        max_output_pixels=int(max_output_megapixels * 1e6),
+        job_seconds=60 * job_minutes,
+        keep_seconds=60 * keep_minutes,
+        keep_bytes=int(keep_gigabytes * 2**30),
+        folder=folder,
+    )
+    if settings.exposed:
+        print(
+            f"fourpass: warning: {host} can be reached by others, and there is no --token; anybody may upscale here",
+            file=sys.stderr,
+        )
+    if folder and not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK):
+        raise ConfigError(f"--folder {folder}: cannot be written; name another")
+    config = uvicorn.Config(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_level="info",
+        server_header=False,
+        limit_concurrency=max(64, 4 * queue),
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=int(settings.grace_seconds) + 5,
+        h11_max_incomplete_event_size=2**16,
+    )
+    uvicorn.Server(config).run()

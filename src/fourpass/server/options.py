@@ -1,0 +1,54 @@
+"""What a client may ask for: the options of the command line, as form fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fourpass.server.problems import ProblemError
+
+
+class Options(BaseModel):
+    """How to upscale; exactly one of the size fields, or none for a scale of 4."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scale: float | None = Field(None, gt=0, le=1000, description="Output pixels an input pixel, along each axis.")
+    width: int | None = Field(None, gt=0, le=2**20, description="Output columns.")
+    height: int | None = Field(None, gt=0, le=2**20, description="Output rows.")
+    longest: int | None = Field(None, gt=0, le=2**20, description="Pixels along the longer side.")
+    megapixels: float | None = Field(None, gt=0, le=1e6, description="Output area in millions of pixels.")
+    fit: str | None = Field(None, pattern=r"^\d{1,7}x\d{1,7}$", description="Box to fit into, 1920x1080 say.")
+    strength: float | None = Field(None, ge=0, le=1, description="0 faithful to 1 perceptual; default: the model's.")
+    format: str | None = Field(None, description="png, jpg, webp, tiff, avif, ...; default: as the input.")
+    quality: int | None = Field(None, ge=1, le=100, description="Of JPEG, WebP and AVIF.")
+    strip: bool = Field(False, description="Leave out metadata but for the colour profile.")
+    self_ensemble: bool = Field(False, description="Average over eight turns and flips: better, 8 times the work.")
+
+    def size(self) -> dict[str, Any]:
+        """Return the wish about the size, as `fourpass.inference.sizes.plan_size` takes it."""
+        names = ("scale", "width", "height", "longest", "megapixels")
+        wishes: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.fit is not None:
+            columns, rows = self.fit.split("x")
+            wishes["fit"] = (int(columns), int(rows))
+        return wishes or {"scale": 4.0}
+
+
+def parse(fields: dict[str, str]) -> Options:
+    """Check form fields; an empty one counts as not given.
+
+    Raises:
+        ProblemError: 422, a field is unknown or its value out of range, or there are two sizes.
+    """
+    try:
+        options = Options.model_validate({name: value for name, value in fields.items() if value != ""})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        known = f"; known are {', '.join(Options.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise ProblemError(422, f"{where}: {first['msg']}{known}") from None
+    if len(options.size()) > 1:
+        raise ProblemError(422, f"{' and '.join(options.size())} were given; the size takes one of them")
+    return options

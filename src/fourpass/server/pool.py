@@ -1,0 +1,177 @@
+"""Worker processes that do the dangerous and the slow: a hostile file takes down a worker, never the server."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+_POLL = 0.1  # seconds between looks at deadlines and cancellations
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a task was not done.
+
+    Attributes:
+        kind: name of the fourpass error class, or ``crash``, ``timeout``, ``cancelled``, ``internal``.
+        detail: one line for the client.
+    """
+
+    kind: str
+    detail: str
+
+
+Outcome = dict[str, Any] | Failure
+Handler = Callable[[Any, Callable[[float], None]], dict[str, Any]]
+
+
+class Pool:
+    """A fixed number of worker processes; `run` borrows one, and replaces it where it dies.
+
+    Args:
+        start: makes a worker's handler, called once in each process; importable by name, as they are spawned.
+        argument: what `start` is given.
+        workers: how many processes.
+    """
+
+    def __init__(self, start: Callable[[Any], Handler], argument: Any, workers: int) -> None:
+        self._start, self._argument = start, argument
+        self._idle: queue.Queue[_Worker] = queue.Queue()
+        self._lock = threading.Lock()
+        self._all = [self._hire() for _ in range(workers)]
+        for worker in self._all:
+            self._idle.put(worker)
+        self.replaced = 0
+
+    def run(
+        self,
+        task: Any,
+        *,
+        seconds: float,
+        cancelled: threading.Event,
+        progress: Callable[[float], None],
+    ) -> Outcome:
+        """Have a worker do a task; blocks, so call it from a thread of its own.
+
+        Args:
+            task: what the handler takes.
+            seconds: longest time, from when a worker begins.
+            cancelled: set from outside to stop it.
+            progress: called with the share that is done.
+        """
+        worker = self._idle.get()
+        try:
+            if cancelled.is_set():
+                return Failure("cancelled", "the job was cancelled")
+            if not worker.alive():  # died between two tasks
+                worker = self._replace(worker)
+            outcome = worker.run(task, seconds, cancelled, progress)
+            if isinstance(outcome, Failure) and not worker.usable:
+                worker = self._replace(worker)
+            return outcome
+        finally:
+            self._idle.put(worker)
+
+    @property
+    def alive(self) -> int:
+        """How many workers live."""
+        with self._lock:
+            return sum(worker.alive() for worker in self._all)
+
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        with self._lock:
+            return [worker.process.pid for worker in self._all if worker.process.pid]
+
+    def close(self) -> None:
+        """Stop all workers at once."""
+        with self._lock:
+            for worker in self._all:
+                worker.stop()
+
+    def _hire(self) -> _Worker:
+        return _Worker(self._start, self._argument)
+
+    def _replace(self, worker: _Worker) -> _Worker:
+        worker.stop()
+        fresh = self._hire()
+        with self._lock:
+            self._all[self._all.index(worker)] = fresh
+            self.replaced += 1
+        return fresh
+
+
+class _Worker:
+    def __init__(self, start: Callable[[Any], Handler], argument: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self.usable = True
+        self.process: SpawnProcess = context.Process(target=_work, args=(theirs, start, argument), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def alive(self) -> bool:
+        return self.usable and self.process.is_alive()
+
+    def run(self, task: Any, seconds: float, cancelled: threading.Event, progress: Callable[[float], None]) -> Outcome:
+        try:
+            self._pipe.send(task)
+            began = time.monotonic()
+            while True:
+                if self._pipe.poll(_POLL):
+                    kind, value = self._pipe.recv()
+                    if kind == "progress":
+                        progress(value)
+                    elif kind == "done":
+                        return dict(value)
+                    else:
+                        return Failure(*value)
+                if cancelled.is_set():
+                    self.usable = False
+                    return Failure("cancelled", "the job was cancelled")
+                if time.monotonic() - began > seconds:
+                    self.usable = False
+                    return Failure("timeout", f"the job took longer than {seconds:g} s; ask for a smaller output")
+        except (EOFError, OSError):
+            self.usable = False
+            return Failure("crash", "the worker died over this picture (out of memory, or a damaged file)")
+
+    def stop(self) -> None:
+        self.usable = False
+        self.process.terminate()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join(5)
+        self._pipe.close()
+
+
+def _work(pipe: Connection, start: Callable[[Any], Handler], argument: Any) -> None:
+    """Life of a worker process: take a task, do it, tell; until the pipe closes."""
+    import signal
+    import traceback
+
+    from fourpass.errors import FourpassError
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    handler: Handler | None = None
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = pipe.recv()
+            try:
+                if handler is None:
+                    handler = start(argument)
+                pipe.send(("done", handler(task, lambda share: pipe.send(("progress", share)))))
+            except FourpassError as error:
+                pipe.send(("failed", (type(error).__name__, str(error))))
+            except Exception:
+                traceback.print_exc()
+                pipe.send(("failed", ("internal", "the server failed over this picture; its log says why")))

@@ -1,0 +1,75 @@
+"""What a server is told: every bound has a name and a default."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from fourpass.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Bounds and choices of a server.
+
+    Attributes:
+        host, port: where it listens.
+        token: bearer token that requests must carry; None: none is asked for.
+        workers: processes that decode and upscale, each with its own copy of the network.
+        threads: of each worker; None: the cores shared evenly.
+        queue: jobs that may wait or be on their way in; one more is told to come back (429).
+        max_bytes: of an uploaded file.
+        max_pixels: of an input picture, all its frames together.
+        max_output_pixels: of an output picture.
+        small_pixels: output pixels up to which ``POST /v1/upscale`` answers at once.
+        job_seconds: a job that takes longer is stopped.
+        upload_seconds: a request's body must be there by then.
+        idle_seconds: longest wait for a client to send or take the next piece.
+        keep_seconds: how long a finished job and its result are kept.
+        keep_bytes: of results on disk, together; the oldest go first.
+        grace_seconds: how long a shutdown waits for running jobs.
+        folder: where uploads and results lie; None: a temporary one that goes with the server.
+        model: packaged name or path of the weights.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    workers: int = 1
+    threads: int | None = None
+    queue: int = 32
+    max_bytes: int = 64 * 2**20
+    max_pixels: int = 40_000_000
+    max_output_pixels: int = 400_000_000
+    small_pixels: int = 4_000_000
+    job_seconds: float = 1800.0
+    upload_seconds: float = 120.0
+    idle_seconds: float = 20.0
+    keep_seconds: float = 3600.0
+    keep_bytes: int = 4 * 2**30
+    grace_seconds: float = 30.0
+    folder: Path | None = None
+    model: str = "eusr"
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+                raise ConfigError(f"--{item.name.replace('_', '-')} {value} is not positive")
+        if self.port > 65535:
+            raise ConfigError(f"--port {self.port} is not below 65536")
+        if self.token is not None and len(self.token) < 8:
+            raise ConfigError(
+                "--token is shorter than 8 characters; make a long one, for example with: openssl rand -hex 16"
+            )
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others than this machine may reach the server without a token."""
+        if self.token is not None or self.host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return True

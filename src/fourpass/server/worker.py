@@ -1,0 +1,129 @@
+"""What a worker process does with one task: read, upscale, write; the same calls as the command line makes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fourpass.errors import ConfigError, FourpassError
+from fourpass.server.pool import Handler
+from fourpass.server.settings import Settings
+
+_KEPT = 3  # networks of different strengths that stay loaded
+_MEDIA_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "tiff": "image/tiff",
+    "avif": "image/avif",
+}
+
+
+class TooLargeError(FourpassError):
+    """An output larger than this request may ask for."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a worker needs to know of the server."""
+
+    model: str
+    threads: int
+    max_pixels: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Argument:
+        """Take it from the settings."""
+        threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.workers)
+        return cls(settings.model, threads, settings.max_pixels)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture.
+
+    Attributes:
+        source: the uploaded file.
+        folder: where the result goes, under a name of our own.
+        options: fields of `fourpass.server.options.Options`.
+        limit: most output pixels, all frames together.
+    """
+
+    source: str
+    folder: str
+    options: dict[str, Any]
+    limit: int
+
+
+def start(argument: Argument) -> Handler:
+    """Return the function that does tasks; it keeps the last few networks loaded."""
+    from fourpass.imaging import files, formats
+    from fourpass.inference.pictures import upscale_picture
+    from fourpass.inference.sizes import plan_size
+    from fourpass.inference.upscaler import Upscaler
+    from fourpass.server.options import Options
+
+    loaded: OrderedDict[float | None, Upscaler] = OrderedDict()
+
+    def upscaler(strength: float | None) -> Upscaler:
+        if strength not in loaded:
+            if len(loaded) >= _KEPT:
+                loaded.popitem(last=False)
+            loaded[strength] = Upscaler(argument.model, threads=argument.threads, strength=strength)
+        loaded.move_to_end(strength)
+        return loaded[strength]
+
+    def handle(task: Task, progress: Callable[[float], None]) -> dict[str, Any]:
+        began = time.monotonic()
+        options = Options(**task.options)
+        key = _format(options.format)
+        probed = files.probe(task.source, name="image", max_pixels=argument.max_pixels)
+        size = plan_size(probed.size, **options.size())
+        pixels = size[0] * size[1] * probed.frames
+        if pixels > task.limit:
+            raise TooLargeError(
+                f"{size[1]}x{size[0]} is {pixels / 1e6:.4g} megapixels, more than the {task.limit / 1e6:.4g} that are "
+                "taken here; ask for less, or send it to /v1/jobs"
+            )
+        picture = files.read(task.source, name="image", max_pixels=argument.max_pixels)
+        key = key or (probed.format if probed.format in formats.WRITTEN else "png")
+        suffix = formats.FORMATS[key].suffixes[0]
+        bands = upscale_picture(
+            upscaler(options.strength), picture, size, self_ensemble=options.self_ensemble, progress=progress
+        )
+        target = Path(task.folder) / f"result{suffix}"
+        files.write_rows(
+            target, bands, picture.header.resized(size), key=key, strip=options.strip, quality=options.quality
+        )
+        return {
+            "file": target.name,
+            "suffix": suffix,
+            "format": key,
+            "media_type": _MEDIA_TYPES.get(key, f"image/{key}"),
+            "input_size": [probed.width, probed.height],
+            "output_size": [size[1], size[0]],
+            "output_pixels": pixels,
+            "factor": max(size) / max(probed.size),
+            "bytes": target.stat().st_size,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
+    return handle
+
+
+def _format(name: str | None) -> str | None:
+    """Return the format that a client named, by key or suffix."""
+    from fourpass.imaging import formats
+
+    if name is None:
+        return None
+    key = name.lower().lstrip(".")
+    key = formats.SUFFIXES.get(f".{key}", key)
+    if key not in formats.WRITTEN:
+        raise ConfigError(f"format: {name[:20]!r} is not one of {', '.join(formats.WRITTEN)}")
+    return key
