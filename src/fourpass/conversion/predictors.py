@@ -174,6 +174,26 @@ def read_trunk(source: str) -> dict[str, NDArray[np.float32]]:
     return {name: value for name, value in tensors.items() if name.startswith("trunk.")}
 
 
+def read_teacher(source: str) -> dict[str, NDArray[np.float32]]:
+    """Read the published NIMA on MobileNetV1 (idealo's names, PyTorch's layouts), for `models.mobilenet_v1`.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or another network's.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not Path(source).is_file():
+        raise WeightsError(f"{source}: no such file of a teacher's weights")
+    try:
+        stored = load_file(source)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{source}: not a whole safetensors file ({error})") from None
+    if "conv_dw_1.weight" not in stored:
+        raise WeightsError(f"{source}: lacks conv_dw_1.weight, so it is no NIMA on MobileNetV1")
+    return {name: value.astype(np.float32) for name, value in stored.items()}
+
+
 def _from_pickle(path: Path) -> dict[str, NDArray[np.float32]]:
     import pickle
 

@@ -1,0 +1,97 @@
+"""AVA (Murray et al., 2012): photos of DPChallenge and how many people gave each of the scores 1..10."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.data.pictures import decode
+from fourpass.data.scored import ScoredPictures, mean_scores
+from fourpass.errors import DatasetError
+
+VALIDATION = 5_000  # pictures (4PP-EUSR paper, section 4.2: about 5,000; the rest trains)
+SEED = 20180907  # of the split, which the paper does not publish
+_COLUMNS = 15  # index, image id, ten counts, two tags, challenge
+_TREE = "AVA.txt and, anywhere below, IMAGE_ID.jpg"
+
+
+def read_votes(file: Path) -> dict[str, NDArray[np.int64]]:
+    """Read ``AVA.txt``.
+
+    Returns:
+        image id -> ten vote counts, in the file's order.
+
+    Raises:
+        DatasetError: the file is missing, or a row is malformed; names the row.
+    """
+    try:
+        lines = file.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read ({error})") from None
+    votes: dict[str, NDArray[np.int64]] = {}
+    for number, line in enumerate(lines, start=1):
+        columns = line.split()
+        if not columns:
+            continue
+        if len(columns) != _COLUMNS:
+            raise DatasetError(f"{file}, row {number}: {len(columns)} columns where AVA has {_COLUMNS}")
+        try:
+            counts = np.array([int(column) for column in columns[2:12]])
+        except ValueError:
+            raise DatasetError(f"{file}, row {number}: a vote count is no whole number") from None
+        if counts.min() < 0 or counts.sum() == 0:
+            raise DatasetError(f"{file}, row {number}: vote counts {counts.tolist()} are negative or all 0")
+        if columns[1] in votes:
+            raise DatasetError(f"{file}, row {number}: picture {columns[1]} is there a second time")
+        votes[columns[1]] = counts
+    if not votes:
+        raise DatasetError(f"{file}: holds no row")
+    return votes
+
+
+@dataclass(frozen=True)
+class _Reader:
+    files: list[Path]
+
+    def __call__(self, index: int) -> NDArray[np.uint8]:
+        return decode(self.files[index])
+
+
+def read_ava(
+    folder: Path, *, validation: int = VALIDATION, report: Callable[[str], None] = print
+) -> tuple[ScoredPictures, ScoredPictures]:
+    """Open AVA and split it: training, validation. The split depends on the rows of ``AVA.txt`` alone.
+
+    Args:
+        folder: holds ``AVA.txt``, and the pictures anywhere below.
+        validation: pictures to validate on.
+        report: takes a line on pictures that are missing. Damaged ones show when they are read, see
+            `ScoredPictures.skipped`.
+
+    Raises:
+        DatasetError: the folder is not laid out so, a row is malformed, or too few pictures are there.
+    """
+    table = next((file for file in (folder / "AVA.txt", folder / "ava.txt") if file.is_file()), None)
+    if table is None:
+        raise DatasetError(f"{folder}: not laid out as AVA is: {_TREE}")
+    votes = read_votes(table)
+    files = {file.stem: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".jpg", ".jpeg")}
+    order = np.random.default_rng(SEED).permutation(sorted(votes))
+    held_out, rest = order[:validation].tolist(), order[validation:].tolist()
+    missing = [name for name in votes if name not in files]
+    if missing:
+        report(f"{folder}: {len(missing)} of {len(votes)} pictures are missing, {missing[0]}.jpg the first; left out")
+    parts = []
+    for role, names in (("train on", rest), ("validate on", held_out)):
+        there = [name for name in names if name in files]
+        if not there:
+            raise DatasetError(f"{folder}: no picture to {role} is there; AVA is laid out as {_TREE}")
+        counts = np.stack([votes[name] for name in there]).astype(np.float32)
+        paths = [files[name] for name in there]
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        parts.append(ScoredPictures(there, shares, mean_scores(shares), _Reader(paths)))
+    return parts[0], parts[1]
