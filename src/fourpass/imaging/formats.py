@@ -54,7 +54,7 @@ FORMATS: Mapping[str, Format] = {
         "WebP",
         (".webp",),
         16_383,
-        max_pixels=180_000_000,
+        max_pixels=100_000_000,
         lossless_pixels=45_000_000,
         frames=True,
         timing=True,

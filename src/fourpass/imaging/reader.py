@@ -80,7 +80,10 @@ def _load(stream: BinaryIO, key: str, name: str) -> pyvips.Image:
         if key == "tiff":
             with contextlib.suppress(pyvips.Error):
                 first = _opened_by_vips(stream, key, options | {"n": 1})
-                if _is_pyramid(stream, first):
+                at = stream.tell()
+                pyramid = _is_pyramid(stream, first)
+                stream.seek(at)
+                if pyramid:
                     return first
                 raise ImageError(
                     f"{name}: its {first.get('n-pages')} pages differ in size or kind; split it into a file a page"
@@ -148,7 +151,9 @@ def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixe
     bits = int(image.get("bits-per-sample")) if key in ("avif", "heif") and "bits-per-sample" in names else 16
     turn = _orientation(image)
     width, height = (image.width, rows) if turn < 5 else (rows, image.width)
+    at = stream.tell()  # libvips reads on from here
     kept = metadata.collect(image, key, stream)
+    stream.seek(at)
     if turn >= 5 and kept.dpi:
         kept = replace(kept, dpi=kept.dpi[::-1])
     if image.interpretation in ("cmyk", *_LAB):
