@@ -14,6 +14,7 @@ from fourpass.errors import MetricError
 _COMPRESSED, _MATRIX = 15, 14
 # Types of stored elements, and classes of arrays, by MATLAB's numbers (MAT-File Format, tables 1-1 and 1-3).
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_STORED |= {16: "u1", 17: "u2", 18: "u4"}  # characters: UTF-8, UTF-16, UTF-32
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _CELL, _STRUCT, _CHARACTERS = 1, 2, 4
 _LARGEST = 1 << 30  # bytes that one compressed variable may unfold to
@@ -28,7 +29,8 @@ def read_mat(path: Path) -> dict[str, Any]:
 
     Returns:
         name -> numeric array (MATLAB's shape); str for characters; list for a cell, in MATLAB's column order; dict
-        for a struct, or a list of dicts for an array of them. Complex and sparse numbers are refused.
+        for a struct, or a list of dicts for an array of them; None for what is not read (complex and sparse numbers,
+        objects, functions).
 
     Raises:
         MetricError: missing, of another format (with the way out), or damaged.
@@ -101,11 +103,13 @@ def _matrix(data: memoryview, order: str, depth: int) -> tuple[str, Any]:
         return label, cells
     if kind == _STRUCT:
         return label, _structs(data, order, depth, count)
+    if kind not in (*_CLASSES, _CHARACTERS) or int(flags[0]) & 0x800:
+        return label, None
     stored, data = _numbers(data, order)
     if kind == _CHARACTERS:
-        return label, "".join(map(chr, stored))
-    if kind not in _CLASSES or int(flags[0]) & 0x800:
-        raise ValueError(f"variable {label!r} is of class {kind} or complex, which is not read")
+        end = "le" if order == "<" else "be"
+        encoding = {1: "utf-8", 2: f"utf-16-{end}", 4: f"utf-32-{end}"}[stored.itemsize]
+        return label, stored.tobytes().decode(encoding, "replace")
     return label, stored.astype(_CLASSES[kind]).reshape(shape, order="F")
 
 
