@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from fourpass.models.convolution import Convolution
 
 RGB_MEAN = (114.4, 111.5, 103.0)
 
@@ -16,16 +19,19 @@ class LocalResidualBlock(nn.Module):
 
     def __init__(self, features: int, kernel_size: int, init_variance: float) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, features, kernel_size, padding=kernel_size // 2)
-        self.conv2 = nn.Conv2d(features, features, kernel_size, padding=kernel_size // 2)
+        self.conv1 = Convolution(features, features, kernel_size)
+        self.conv2 = Convolution(features, features, kernel_size)
         for conv in (self.conv1, self.conv2):
             std = math.sqrt(init_variance / (features * kernel_size**2))
             nn.init.trunc_normal_(conv.weight, std=std, a=-2 * std, b=2 * std)
+            assert conv.bias is not None
             nn.init.zeros_(conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return x + self.conv2(torch.relu_(self.conv1(x)))
+        # Added in place: one pass over memory less, and under autocast the sum stays in bfloat16.
+        inner: Tensor = self.conv2(torch.relu_(self.conv1(x)))
+        return inner.add_(x)
 
 
 class ResidualModule(nn.Module):
@@ -34,11 +40,12 @@ class ResidualModule(nn.Module):
     def __init__(self, features: int, blocks: int, init_variance: float) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(LocalResidualBlock(features, 3, init_variance) for _ in range(blocks)))
-        self.conv = nn.Conv2d(features, features, 3, padding=1)
+        self.conv = Convolution(features, features, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return x + self.conv(self.blocks(x))
+        inner: Tensor = self.conv(self.blocks(x))
+        return inner.add_(x)
 
 
 class EnhancedUpscalingModule(nn.Module):
@@ -46,9 +53,7 @@ class EnhancedUpscalingModule(nn.Module):
 
     def __init__(self, features: int, blocks: int, init_variance: float) -> None:
         super().__init__()
-        self.residual_modules = nn.ModuleList(
-            ResidualModule(features, blocks, init_variance) for _ in range(4)
-        )
+        self.residual_modules = nn.ModuleList(ResidualModule(features, blocks, init_variance) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, 2H, 2W)."""
@@ -69,6 +74,8 @@ class EUSR(nn.Module):
         scales: trained factors, powers of 2.
     """
 
+    mean: Tensor
+
     def __init__(
         self,
         features: int = 64,
@@ -79,7 +86,7 @@ class EUSR(nn.Module):
         super().__init__()
         self.scales = tuple(scales)
         variance = 1e-4 / shared_blocks
-        self.first_conv = nn.Conv2d(3, features, 3, padding=1)
+        self.first_conv = Convolution(3, features, 3)
         self.initial_blocks = nn.ModuleDict(
             {
                 f"x{scale}": nn.Sequential(*(LocalResidualBlock(features, 5, variance) for _ in range(2)))
@@ -90,17 +97,12 @@ class EUSR(nn.Module):
         self.upscaling = nn.ModuleDict(
             {
                 f"x{scale}": nn.Sequential(
-                    *(
-                        EnhancedUpscalingModule(features, upscale_blocks, variance)
-                        for _ in range(int(math.log2(scale)))
-                    )
+                    *(EnhancedUpscalingModule(features, upscale_blocks, variance) for _ in range(int(math.log2(scale))))
                 )
                 for scale in self.scales
             }
         )
-        self.final_conv = nn.ModuleDict(
-            {f"x{scale}": nn.Conv2d(features, 3, 3, padding=1) for scale in self.scales}
-        )
+        self.final_conv = nn.ModuleDict({f"x{scale}": Convolution(features, 3, 3) for scale in self.scales})
         self.register_buffer("mean", torch.tensor(RGB_MEAN).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
@@ -114,7 +116,7 @@ class EUSR(nn.Module):
             (N, 3, scale * H, scale * W), on 0..255 but not clipped.
         """
         path = f"x{scale}"
-        x = self.first_conv(image - self.mean)
+        x: Tensor = self.first_conv(image - self.mean)
         x = self.shared(self.initial_blocks[path](x))
         x = self.final_conv[path](self.upscaling[path](x))
         return x + self.mean
@@ -126,8 +128,24 @@ def depth_to_space(parts: Sequence[Tensor]) -> Tensor:
     This is TensorFlow's depth-to-space of the parts concatenated along channels; ``pixel_shuffle`` orders channels
     differently. The result keeps the parts' memory format.
     """
-    nhwc = [part.permute(0, 2, 3, 1) for part in parts]
-    rows = [torch.stack((nhwc[i], nhwc[i + 1]), dim=3) for i in (0, 2)]
-    cells = torch.stack(rows, dim=2)
-    batch, height, _, width, _, channels = cells.shape
-    return cells.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+    result: Tensor = _DepthToSpace.apply(*parts)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _DepthToSpace(torch.autograd.Function):
+    """Each part is written once, to where it belongs; going back, each gradient is a view."""
+
+    @staticmethod
+    def forward(ctx: Any, *parts: Tensor) -> Tensor:
+        batch, channels, height, width = parts[0].shape
+        last = parts[0].is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        shape = (batch, channels, 2 * height, 2 * width)
+        result = torch.empty(shape, dtype=parts[0].dtype, device=parts[0].device, memory_format=layout)
+        for i, part in enumerate(parts):
+            result[:, :, i // 2 :: 2, i % 2 :: 2] = part
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        return tuple(gradient[:, :, i // 2 :: 2, i % 2 :: 2] for i in range(4))
