@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.errors import ConfigError, DatasetError, MetricError
+from fourpass.metrics.brisque import brisque
 from fourpass.metrics.consistency import lr_psnr
+from fourpass.metrics.ma import MaModel, load_model, ma_score
 from fourpass.metrics.niqe import niqe
 from fourpass.metrics.pi import perceptual_index
 from fourpass.metrics.protocol import Channel
@@ -42,16 +44,12 @@ class Protocol:
 
     def sentence(self) -> str:
         """The line that stands in every table and beside every row."""
-        channel = {
-            "y": "Y of BT.601 YCbCr, unrounded",
-            "y8": "Y of BT.601 YCbCr, rounded",
-            "gray": "rgb2gray",
-            "rgb": "RGB",
-        }[self.channel]
+        compared = {"y": "Y of BT.601 YCbCr", "y8": "Y of BT.601 YCbCr, rounded", "gray": "rgb2gray", "rgb": "RGB"}
+        alone = "rgb2gray" if self.channel == "gray" else "rounded Y"
         return (
-            f"x{self.scale}; {channel}; {self.border} px cropped from each border; ground truth cropped to a multiple "
-            f"of {self.scale}; NIQE on {'gray' if self.channel == 'gray' else 'Y'} rounded to whole numbers; 8-bit "
-            f"results; inputs given with the set, else by MATLAB's antialiased bicubic on uint8"
+            f"x{self.scale}; PSNR and SSIM on {compared[self.channel]}; NIQE and SR score on {alone}; {self.border} px "
+            f"cropped from each border; ground truth cropped to a multiple of {self.scale}; inputs given with the set, "
+            f"else by MATLAB's bicubic on uint8; 8-bit results"
         )
 
 
@@ -92,16 +90,12 @@ def _niqe(sample: Sample, protocol: Protocol) -> float:
 
 
 def _brisque(sample: Sample, protocol: Protocol) -> float:
-    from fourpass.metrics.brisque import brisque
-
     return brisque(sample.image, channel=_no_reference(protocol), border=protocol.border)
 
 
 def _ma(sample: Sample, protocol: Protocol) -> float:
     assert protocol.ma_model is not None
-    from fourpass.metrics.ma import ma_score
-
-    return ma_score(sample.image, _forests(protocol.ma_model), border=protocol.border)
+    return ma_score(sample.image, _forests(protocol.ma_model), channel=_no_reference(protocol), border=protocol.border)
 
 
 def _pi(sample: Sample, protocol: Protocol) -> float:
@@ -186,12 +180,10 @@ def column(metric: Metric, protocol: Protocol) -> str:
 
 
 @lru_cache(maxsize=1)
-def _forests(path: Path) -> Any:
-    from fourpass.metrics.ma import load_model
-
+def _forests(path: Path) -> MaModel:
     return load_model(path)
 
 
 def _no_reference(protocol: Protocol) -> Channel:
-    """NIQE and BRISQUE measure one channel in whole numbers: rounded Y comes closest to the paper's NIQE."""
+    """NIQE, BRISQUE and Ma's score measure one channel: rounded Y comes closest to the paper's NIQE."""
     return "gray" if protocol.channel == "gray" else "y8"

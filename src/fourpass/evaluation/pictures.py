@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,7 @@ def save_picture(path: Path, image: Picture) -> None:
 
 def encode_picture(image: Picture) -> bytes:
     """Return a picture (H, W, 3) as the bytes of a PNG file."""
-    stream = io.BytesIO()
-    writer.encode(stream, image[None], imaging.Picture.of(image).header, "png", name="a picture of the page")
-    return stream.getvalue()
+    with tempfile.TemporaryFile(buffering=0) as stream:
+        writer.encode(stream, image[None], imaging.Picture.of(image).header, "png", name="a picture of the page")
+        stream.seek(0)
+        return stream.read()

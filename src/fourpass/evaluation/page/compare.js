@@ -48,8 +48,8 @@ function ratingText(votes) {
     const won = wins[i].reduce((sum, value) => sum + value, 0);
     const played = won + wins.reduce((sum, row) => sum + row[i], 0);
     const elo = 400 * Math.log10(strengths[i]);
-    return `${data.labels[i].padEnd(width)}  strength ${strengths[i].toFixed(3)}  Elo ${elo >= 0 ? "+" : "−"}` +
-      `${Math.abs(elo).toFixed(0).padStart(4)}  won ${won} of ${played}`;
+    const signed = (elo < 0 ? "−" : "+") + Math.abs(elo).toFixed(0);
+    return `${data.labels[i].padEnd(width)}  strength ${strengths[i].toFixed(3)}  Elo ${signed.padStart(5)}  won ${won} of ${played}`;
   });
   return `Bradley-Terry rating from ${votes.length} votes (geometric mean 1; a draw is half a win;\n` +
     `${data.prior} wins added to either side of every pair)\n` + lines.join("\n");
@@ -82,6 +82,7 @@ function vote(choice) {
   keepVotes();
   nextPair();
   draw();
+  if (data.pictures[state.picture].name !== picture) fit();
 }
 
 function exportVotes() {
@@ -307,11 +308,16 @@ function cell(row, group, label, metric, index) {
 
 // ---- Controls
 
+let kept = state.right; // what the difference view put the reference in place of
+
 function choose(mode) {
-  const blind = mode === "blind" && state.mode !== "blind";
+  const before = state.mode;
   state.mode = mode;
-  if (blind) nextPair();
-  if (mode === "difference" && data.reference) state.right = data.reference;
+  if (mode === "blind" && before !== "blind") nextPair();
+  if (mode === "difference" && before !== "difference") {
+    kept = state.right;
+    if (data.reference) state.right = data.reference;
+  } else if (before === "difference" && mode !== "difference") state.right = kept;
   draw();
   fit();
 }
@@ -342,9 +348,9 @@ $("in").addEventListener("click", () => zoomAt(1.5));
 $("out").addEventListener("click", () => zoomAt(1 / 1.5));
 $("fit").addEventListener("click", fit);
 $("actual").addEventListener("click", () => { state.zoom = 1; centre(); });
-$("rate").addEventListener("click", () => { $("rating").hidden = false; keepVotes(); });
+$("rate").addEventListener("click", () => { $("rating").hidden = false; keepVotes(); fit(); });
 $("export").addEventListener("click", exportVotes);
-$("reset").addEventListener("click", () => { votes = []; $("rating").hidden = true; keepVotes(); });
+$("reset").addEventListener("click", () => { votes = []; $("rating").hidden = true; keepVotes(); fit(); });
 
 const moves = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 document.addEventListener("keydown", (event) => {
