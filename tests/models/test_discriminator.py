@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
 
-from fourpass.models.discriminator import Discriminator, _convolve_same, accuracy
+from fourpass.models.discriminator import Discriminator, _convolve_same, accuracy, detail
 
 
 def test_parameters_of_the_papers_network() -> None:
@@ -34,19 +35,33 @@ def test_stride_two_pads_right_and_bottom_only() -> None:
     assert _convolve_same(conv, picture).flatten().tolist() == [1, 0, 0, 0]
 
 
-def test_centring_is_a_change_of_range() -> None:
-    torch.manual_seed(0)
-    plain = Discriminator(32, width=0.1)
-    centred = Discriminator(32, width=0.1, centred=True)
-    centred.load_state_dict(plain.state_dict())
-    picture = torch.rand(1, 3, 32, 32) * 255
-    torch.testing.assert_close(centred(picture), plain((picture - 127.5) / 127.5))
+def test_detail_is_what_a_mean_leaves_over() -> None:
+    picture = torch.full((1, 3, 7, 7), 50.0)
+    picture[..., 3, 3] = 75
+    assert detail(picture)[0, 0, 3, 3].item() == pytest.approx((25 - 1) / 8)
+    assert detail(picture)[0, 0, 3, 4].item() == pytest.approx(-1 / 8)
+    assert detail(picture)[0, 0, 0, 0].item() == 0
 
 
-@pytest.mark.parametrize(("arguments", "rule"), [((100,), "multiple of 32"), ((64, "pixel"), "not one of")])
-def test_bad_numbers(arguments: tuple[object, ...], rule: str) -> None:
+def test_detail_view_does_not_see_colour() -> None:
+    network = Discriminator(32, "position", 0.1, layers=4, view="detail")
+    picture = torch.rand(1, 3, 32, 32) * 200
+    assert network(picture).shape == (1, 64)
+    torch.testing.assert_close(network(picture), network(picture + 30))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rule"),
+    [
+        ({"patch": 100}, "multiple of 32"),
+        ({"verdict": "pixel"}, "not one of"),
+        ({"view": "edges"}, "not one of"),
+        ({"layers": 3}, "even number"),
+    ],
+)
+def test_bad_numbers(numbers: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
-        Discriminator(*arguments)  # type: ignore[arg-type]
+        Discriminator(**numbers)
 
 
 def test_a_verdict_an_image_is_bound_to_its_patch() -> None:

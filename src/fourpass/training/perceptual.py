@@ -1,0 +1,266 @@
+"""Phase 3: fine-tune EUSR against a discriminator and two score predictors (4PP-EUSR paper, sections 3.2 to 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fourpass import models, weights
+from fourpass.data.div2k import training_images
+from fourpass.data.patches import Patches
+from fourpass.data.pictures import Picture, find_images, load_pictures
+from fourpass.errors import ConfigError, WeightsError
+from fourpass.losses import fourpass as losses
+from fourpass.losses.fourpass import Predictor
+from fourpass.models.discriminator import Discriminator, accuracy
+from fourpass.models.nima import mean_score
+from fourpass.multipass import PATHS, multipass
+from fourpass.training import distributed
+from fourpass.training.guards import Guards
+from fourpass.training.loop import Tools
+from fourpass.training.perceptual_recipe import PerceptualRecipe
+from fourpass.training.perceptual_validation import PerceptualValidation
+from fourpass.training.precision import pick_device, place
+
+SCALE = 4
+PREDICTORS = ("aesthetic", "subjective")
+
+
+RECIPE = PerceptualRecipe
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of one step.
+
+    Attributes:
+        low: (N, 3, patch, patch) uint8.
+        truth: (N, 3, 4 * patch, 4 * patch) uint8.
+        paths: which of `fourpass.multipass.PATHS` the step takes.
+        generator_waits: whether only the discriminator learns.
+    """
+
+    low: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    paths: tuple[str, ...]
+    generator_waits: bool
+
+
+@dataclass
+class PerceptualTraining:
+    """The phase as `fourpass.training.loop` takes it."""
+
+    recipe: PerceptualRecipe
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    metadata: weights.Metadata
+    sources: Mapping[str, Patches]
+    predictors: Mapping[str, nn.Module]
+    validation: PerceptualValidation | None
+    guards: Guards
+    main: str = "generator"
+
+    def batch(self, step: int, seed: Sequence[int]) -> Batch:
+        """Cut this process's patches, each from whole or reduced pictures, and draw the step's paths."""
+        recipe, first = self.recipe, distributed.rank() * self.recipe.batch
+        cuts = []
+        for number in range(first, first + recipe.batch):
+            rng = np.random.default_rng([*seed, 0, number])
+            source = "reduced" if rng.random() < recipe.reduced_share else "whole"
+            cut = self.sources[source].batch(seed, 1, first=number)
+            if rng.random() < recipe.flat_share:
+                colour = rng.integers(0, 256, (1, 3, 1, 1), np.uint8)
+                cut.low[:], cut.high[:] = colour, colour
+            cuts.append(cut)
+        odds = np.asarray(recipe.path_odds) / sum(recipe.path_odds)
+        drawn = np.random.default_rng([*seed, 0]).choice(len(PATHS), recipe.paths_per_step, replace=False, p=odds)
+        return Batch(
+            np.concatenate([cut.low for cut in cuts]),
+            np.concatenate([cut.high for cut in cuts]),
+            tuple(PATHS[index] for index in sorted(drawn)),
+            step < recipe.discriminator_warm_up,
+        )
+
+    def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
+        """Upscale along the paths, teach the discriminator, then the generator (section 4.3)."""
+        recipe, generator = self.recipe, self.networks[self.main]
+        low, truth = (_to_tensor(array, tools.device) for array in (batch.low, batch.truth))
+        values: dict[str, Tensor] = {}
+        with torch.set_grad_enabled(not batch.generator_waits):
+            with tools.autocast():
+                passes = multipass(generator, low, paths=batch.paths, downscale=recipe.downscale)
+            upscaled = [one.float() for one in passes.values()]
+
+            judge = None
+            if recipe.weight_adversarial:
+                judge = _in_precision(self.networks["discriminator"], tools)
+                values |= self._teach_discriminator(judge, truth, upscaled, tools)
+            terms = losses.generator_terms(
+                truth,
+                upscaled,
+                recipe.loss_weights,
+                judge=judge,
+                predictors={name: _predictor(network, tools) for name, network in self.predictors.items()},
+                alphas={"aesthetic": recipe.alpha_aesthetic, "subjective": recipe.alpha_subjective},
+                reduction=recipe.representation,
+            )
+            loss = losses.weighted_sum(terms, recipe.loss_weights)
+        values["drift"] = torch.stack([colour_drift(one.detach(), low) for one in upscaled]).mean()
+        if not batch.generator_waits:
+            tools.update("generator", loss)
+            self.guards.watch(values)
+        return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}, **values}
+
+    def _teach_discriminator(
+        self, judge: losses.Judge, truth: Tensor, upscaled: Sequence[Tensor], tools: Tools
+    ) -> dict[str, Tensor]:
+        with torch.enable_grad():
+            truth_logits = judge(truth)
+            logits = [judge(one.detach()) for one in upscaled]
+            loss = losses.discrimination(truth_logits, logits)
+        tools.update("discriminator", loss)
+        share = accuracy(truth_logits.detach(), torch.cat([one.detach() for one in logits]))
+        return {"discrimination": loss.detach(), "accuracy": torch.tensor(share)}
+
+    def validate(self) -> dict[str, float]:
+        """The paper's metrics of the x4 path; the score is minus NIQE, and less where too much PSNR was given up."""
+        if not self.validation:
+            return {}
+        numbers = self.validation.measure(self.networks[self.main])
+        excess = self.validation.start["psnr"] - numbers["psnr"] - self.recipe.psnr_drop
+        return {"score": -numbers["niqe"] - 10 * max(0.0, excess), **numbers}
+
+    def samples(self) -> dict[str, NDArray[np.uint8]]:
+        """Strips: bicubic, start, now, truth."""
+        return self.validation.strips(self.networks[self.main]) if self.validation else {}
+
+
+def colour_drift(upscaled: Tensor, low_resolution: Tensor) -> Tensor:
+    """Mean distance between the mean colour of each upscaled patch and its input's, (N, 3, H, W) each, on 0..255."""
+    return (upscaled.mean((2, 3)) - low_resolution.mean((2, 3))).abs().mean()
+
+
+def prepare(
+    recipe: PerceptualRecipe,
+    data: Sequence[Path],
+    *,
+    validation: Path | None = None,
+    cache: Path | None = None,
+    device: str = "auto",
+    report: Callable[[str], None] = print,
+) -> PerceptualTraining:
+    """Gather what the phase needs; arguments as `fourpass.training.pretrain.prepare` takes them.
+
+    Raises:
+        DatasetError: no usable picture.
+        WeightsError: the start weights or a predictor's are missing or of another architecture.
+    """
+    start = weights.load(recipe.init)
+    if start.metadata.architecture != "eusr":
+        raise WeightsError(f"{recipe.init}: weights of {start.metadata.architecture}; this phase starts from eusr")
+    target = pick_device(device)
+    predictors = {
+        name: place(load_predictor(getattr(recipe, name)), target)
+        for name in PREDICTORS
+        if any(recipe.loss_weights.of(name))
+    }
+    files = [file for folder in data for file in training_images(folder, ("train", "valid"))]
+    pictures = load_pictures(files, (2, 4, 8), cache=cache, report=report)
+    sources = {}
+    for name, chosen in (("whole", pictures), ("reduced", [reduced(picture) for picture in pictures])):
+        if name == "whole" or recipe.reduced_share:
+            sources[name] = Patches(chosen, (SCALE,), (1.0,), (recipe.patch,), recipe.candidates, report)
+
+    torch.manual_seed(recipe.seed)
+    generator = place(models.build(start), target)
+    freeze(generator, recipe.frozen)
+    networks: dict[str, nn.Module] = {"generator": generator}
+    rates = {"generator": recipe.learning_rate}
+    if recipe.weight_adversarial:
+        judge = Discriminator(
+            SCALE * recipe.patch,
+            recipe.verdict,
+            recipe.discriminator_width,
+            layers=recipe.discriminator_layers,
+            view=recipe.view,
+        )
+        networks["discriminator"] = place(judge, target)
+        rates["discriminator"] = recipe.discriminator_learning_rate
+    optimizers = {
+        name: torch.optim.Adam(_trained(networks[name]), lr=rate, betas=(0.9, 0.999), eps=1e-8)
+        for name, rate in rates.items()
+    }
+    names = ", ".join(sorted({folder.resolve().name for folder in data}))
+    metadata = replace(
+        start.metadata,
+        data=f"{start.metadata.data}; perceptual phase: {len(pictures)} pictures: {names}",
+        note="perceptual",
+    )
+    checked = PerceptualValidation(find_images(validation), generator) if validation else None
+    guards = Guards(recipe.guard_steps, recipe.accuracy_limit, recipe.drift_limit)
+    return PerceptualTraining(recipe, networks, optimizers, metadata, sources, predictors, checked, guards)
+
+
+def freeze(generator: nn.Module, parts: Sequence[str]) -> None:
+    """Keep parts of a network as they are.
+
+    Raises:
+        ConfigError: it has no such part.
+    """
+    known = dict(generator.named_children())
+    for part in parts:
+        if part not in known:
+            raise ConfigError(f"frozen: {part!r} is not one of the network's parts: {', '.join(known)}")
+        known[part].requires_grad_(False)
+
+
+def load_predictor(name: str) -> nn.Module:
+    """Load a score predictor with frozen weights, in evaluation mode.
+
+    Raises:
+        WeightsError: missing, damaged, or not a predictor's.
+    """
+    stored = weights.load(name)
+    if stored.metadata.architecture != "nima":
+        raise WeightsError(f"{name}: weights of {stored.metadata.architecture}, not of a score predictor (nima)")
+    return models.build(stored).eval().requires_grad_(False)
+
+
+def reduced(picture: Picture) -> Picture:
+    """Make of a picture the further pair that the paper trains with: shrunk by 2 as truth, shrunk by 8 as input."""
+    low = picture.low[8]
+    high = picture.low[2][: SCALE * low.shape[0], : SCALE * low.shape[1]]
+    # Every second entry of the summed-area table is the table of cells twice as large, which halving makes ordinary.
+    return Picture(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
+
+
+def _trained(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _to_tensor(array: NDArray[np.uint8], device: torch.device) -> Tensor:
+    return torch.from_numpy(array).to(device).float().contiguous(memory_format=torch.channels_last)
+
+
+def _in_precision(network: nn.Module, tools: Tools) -> losses.Judge:
+    def judge(image: Tensor) -> Tensor:
+        with tools.autocast():
+            logits: Tensor = network(image)
+        return logits.float()
+
+    return judge
+
+
+def _predictor(network: nn.Module, tools: Tools) -> Predictor:
+    def predict(image: Tensor) -> tuple[Tensor, Tensor]:
+        with tools.autocast():
+            probabilities, features = network(image)
+        return mean_score(probabilities.float()), features.float()
+
+    return predict

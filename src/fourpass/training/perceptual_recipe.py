@@ -1,0 +1,114 @@
+"""The settings of the perceptual phase; the defaults are the paper's (4PP-EUSR paper, section 4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fourpass.errors import ConfigError
+from fourpass.losses.fourpass import REDUCTIONS, LossWeights
+from fourpass.models.discriminator import CHANNELS, VERDICTS, VIEWS
+from fourpass.multipass import DOWNSCALES, PATHS
+from fourpass.training.recipes import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptualRecipe(Recipe):
+    """Settings of the phase; the defaults are the paper's (section 4.3), guards aside, which it does not have.
+
+    Attributes:
+        init: EUSR weights to start from: a packaged name or a file.
+        discriminator_learning_rate: peak; `learning_rate` is the generator's.
+        discriminator_warm_up: steps at the start in which the discriminator learns alone.
+        verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
+        frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
+            frozen a step costs a third less, and each scale's path stays independent of the others.
+        patch: side of the low-resolution patch; 4 times it is the discriminator's input.
+        candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
+        flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
+        reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
+        paths_per_step, path_odds: how many of the three paths (x4, x2 twice, x8 halved) a step takes, drawn with these
+            odds, as weights; 3 takes all.
+        downscale: how the x8 path is halved: ``bicubic`` (the paper's text) or ``decimate`` (the authors' program).
+        representation: ``sum`` (the paper) or ``mean`` (the program) of the 1,280 squares.
+        weight_reconstruction ... weight_subjective_representation: of the six terms (equation 8); 0 leaves one out.
+        alpha_aesthetic, alpha_subjective: equations 4 and 6.
+        aesthetic, subjective: weights of the predictors: packaged names or files.
+        guard_steps: steps over which the two guards below average.
+        accuracy_limit: the run goes back when the discriminator's mean accuracy is above it; 0 for never.
+        drift_limit: the run goes back when the mean colour of upscaled patches differs from their input's by more than
+            this, on 0..255; 0 for never.
+        psnr_drop: dB of PSNR below the start weights' that validation forgives; what is beyond counts tenfold against
+            NIQE in the score that decides which checkpoint is the best.
+    """
+
+    steps: int = 200_000
+    batch: int = 2
+    learning_rate: float = 1e-5
+    init: str = "eusr"
+    discriminator_learning_rate: float = 2e-5
+    discriminator_warm_up: int = 0
+    verdict: str = "image"
+    discriminator_width: float = 1.0
+    discriminator_layers: int = 10
+    view: str = "pixels"
+    frozen: tuple[str, ...] = ()
+    patch: int = 48
+    candidates: int = 1
+    reduced_share: float = 0.5
+    flat_share: float = 0.0
+    paths_per_step: int = 3
+    path_odds: tuple[float, ...] = (1.0, 1.0, 1.0)
+    downscale: str = "bicubic"
+    representation: str = "sum"
+    weight_reconstruction: float = 0.03
+    weight_adversarial: float = 0.1
+    weight_aesthetic_score: float = 0.01
+    weight_aesthetic_representation: float = 0.1
+    weight_subjective_score: float = 0.01
+    weight_subjective_representation: float = 0.1
+    alpha_aesthetic: float = 0.8
+    alpha_subjective: float = 0.8
+    aesthetic: str = "aesthetic"
+    subjective: str = "subjective"
+    guard_steps: int = 200
+    accuracy_limit: float = 0.995
+    drift_limit: float = 4.0
+    psnr_drop: float = 1.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, choices in (
+            ("verdict", VERDICTS),
+            ("view", VIEWS),
+            ("downscale", DOWNSCALES),
+            ("representation", REDUCTIONS),
+        ):
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
+        if self.patch < 8 or self.patch % 8:
+            raise ConfigError(f"recipe: patch {self.patch} is not a positive multiple of 8")
+        for name in ("reduced_share", "flat_share"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"recipe: {name} {getattr(self, name)} is not within 0..1")
+        if self.discriminator_layers not in range(2, len(CHANNELS) + 1, 2):
+            raise ConfigError(
+                f"recipe: discriminator_layers {self.discriminator_layers} is not an even number within "
+                f"2..{len(CHANNELS)}"
+            )
+        if len(self.path_odds) != len(PATHS) or np.count_nonzero(self.path_odds) < self.paths_per_step:
+            raise ConfigError(
+                f"recipe: path_odds {list(self.path_odds)} must be {len(PATHS)} values ({', '.join(PATHS)}), at least "
+                f"paths_per_step = {self.paths_per_step} of them above 0"
+            )
+        for name in ("paths_per_step", "candidates", "guard_steps", "discriminator_width", "init"):
+            if not getattr(self, name):
+                raise ConfigError(f"recipe: {name} is {getattr(self, name)!r}; it must be given")
+        if not any(vars(self.loss_weights).values()):
+            raise ConfigError("recipe: every loss weight is 0; give at least one term a weight")
+
+    @property
+    def loss_weights(self) -> LossWeights:
+        """The six weights together."""
+        return LossWeights(**{name: getattr(self, f"weight_{name}") for name in LossWeights.__dataclass_fields__})

@@ -1,0 +1,271 @@
+"""The perceptual phase: its recipe, its batches, its two updates, its guards, and a run through the loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+import torch
+
+from fourpass import weights
+from fourpass.data.pictures import load_pictures
+from fourpass.errors import ConfigError, FourpassError, WeightsError
+from fourpass.imaging.resize import imresize
+from fourpass.models.eusr import EUSR
+from fourpass.models.nima import NIMA
+from fourpass.multipass import PATHS
+from fourpass.training import loop, recipes
+from fourpass.training.guards import Guards
+from fourpass.training.perceptual import PerceptualTraining, colour_drift, prepare, reduced
+from fourpass.training.perceptual_recipe import PerceptualRecipe
+
+ROOT = Path(__file__).parents[2]
+NUMBERS = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
+SMALL: dict[str, Any] = {
+    "patch": 8,
+    "batch": 2,
+    "discriminator_width": 0.1,
+    "discriminator_layers": 4,
+    "verdict": "position",
+    "representation": "mean",
+    "learning_rate": 1e-3,
+    "discriminator_learning_rate": 1e-3,
+    "precision": "fp32",
+    "steps": 4,
+    "log_every": 2,
+    "validate_every": 0,
+    "checkpoint_every": 2,
+    "ema": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(3)
+    for number in range(3):
+        blobs = rng.integers(0, 256, (28, 24, 3)).astype(np.uint8)
+        picture = np.clip(imresize(blobs, 8).astype(float) + rng.normal(0, 6, (224, 192, 3)), 0, 255).astype(np.uint8)
+        pyvips.Image.new_from_array(picture).write_to_file(str(folder / f"{number}.png"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Files of a small EUSR and of two small predictors."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(1)
+    files = {}
+    for name, network, architecture, numbers in (
+        ("init", EUSR(4, 1), "eusr", NUMBERS),
+        ("aesthetic", NIMA(0.35), "nima", {"width": 0.35}),
+        ("subjective", NIMA(0.35), "nima", {"width": 0.35}),
+    ):
+        state = {key: value.numpy() for key, value in network.state_dict().items()}
+        metadata = weights.Metadata(architecture, numbers, f"test-{name}", "noise", 7, "Apache-2.0")
+        files[name] = str(folder / f"{name}.safetensors")
+        weights.save(weights.Weights(state, metadata), files[name], half=False)
+    return files
+
+
+@pytest.fixture
+def make(photos: Path, start: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    def build(validation: Path | None = None, **settings: Any) -> PerceptualTraining:
+        recipe = PerceptualRecipe(**{**SMALL, **start, **settings})
+        cache = photos.parent / "cache"
+        return prepare(recipe, [photos], validation=validation, cache=cache, device="cpu", report=lambda line: None)
+
+    return build
+
+
+def one_step(phase: PerceptualTraining, step: int = 0) -> dict[str, torch.Tensor]:
+    return phase.step(phase.batch(step, (0, 0, step)), loop.Tools(phase))
+
+
+def test_defaults_are_the_papers() -> None:
+    recipe = recipes.load(PerceptualRecipe, ROOT / "recipes" / "paper" / "perceptual.toml")
+    assert recipe == PerceptualRecipe()
+    assert (recipe.steps, recipe.batch, recipe.patch) == (200_000, 2, 48)
+    assert (recipe.learning_rate, recipe.discriminator_learning_rate) == (1e-5, 2e-5)
+    assert list(vars(recipe.loss_weights).values()) == [0.03, 0.1, 0.01, 0.1, 0.01, 0.1]
+    assert (recipe.alpha_aesthetic, recipe.alpha_subjective, recipe.paths_per_step) == (0.8, 0.8, 3)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(ROOT.glob("recipes/*/perceptual.toml")) + sorted(ROOT.glob("recipes/ablation/*"))
+)
+def test_recipes_are_whole(file: Path) -> None:
+    recipes.load(PerceptualRecipe, file)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"verdict": "jury"}, "verdict 'jury' is not one of image, position"),
+        ({"patch": 20}, "patch 20 is not a positive multiple of 8"),
+        ({"path_odds": (1.0, 0.0, 0.0)}, "at least paths_per_step = 3"),
+        ({"reduced_share": 1.5}, "reduced_share 1.5 is not within"),
+        ({"discriminator_layers": 5}, "discriminator_layers 5 is not an even number"),
+        ({"init": ""}, "init is ''"),
+        ({"weight_adversarial": -1.0}, "weight_adversarial = -1.0 is negative"),
+    ],
+)
+def test_bad_recipes(settings: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        PerceptualRecipe(**settings)
+
+
+def test_reduced_pictures_pair_x8_with_x2(photos: Path) -> None:
+    picture = load_pictures(sorted(photos.iterdir()), (2, 4, 8), cache=photos.parent / "cache")[0]
+    pair = reduced(picture)
+    assert pair.high.shape == (112, 96, 3)
+    assert pair.low[4].shape == (28, 24, 3)
+    np.testing.assert_array_equal(pair.low[4], imresize(np.asarray(picture.high), 1 / 8))
+    assert pair.gradient.shape == (15, 13)
+    assert pair.gradient[-1, -1] == pytest.approx(picture.gradient[-1, -1] / 4)
+
+
+def test_batches_are_drawn_from_the_seed_alone(make: Any) -> None:
+    phase = make(paths_per_step=1, batch=3)
+    first, again = phase.batch(5, (0, 0, 5)), phase.batch(5, (0, 0, 5))
+    np.testing.assert_array_equal(first.low, again.low)
+    assert first.low.shape == (3, 3, 8, 8)
+    assert first.truth.shape == (3, 3, 32, 32)
+    drawn = {phase.batch(step, (0, 0, step)).paths for step in range(30)}
+    assert drawn == {(path,) for path in PATHS}
+
+
+def test_flat_patches_show_one_colour(make: Any) -> None:
+    batch = make(flat_share=1.0).batch(0, (0, 0, 0))
+    for low, truth in zip(batch.low, batch.truth, strict=True):
+        assert (low == low[:, :1, :1]).all()
+        assert (truth == low[:, :1, :1]).all()
+
+
+def test_a_step_moves_both_networks_and_reports_every_term(make: Any) -> None:
+    phase = make()
+    before = {name: [p.clone() for p in network.parameters()] for name, network in phase.networks.items()}
+    values = one_step(phase)
+    assert {
+        "loss",
+        "reconstruction",
+        "adversarial",
+        "aesthetic_score",
+        "aesthetic_representation",
+        "subjective_score",
+        "subjective_representation",
+        "discrimination",
+        "accuracy",
+        "drift",
+    } == set(values)
+    for name, network in phase.networks.items():
+        assert any(not torch.equal(a, b) for a, b in zip(before[name], network.parameters(), strict=True)), name
+
+
+def test_the_loss_is_the_weighted_sum(make: Any) -> None:
+    phase = make()
+    values = one_step(phase)
+    total = sum(weight * float(values[name]) for name, weight in vars(phase.recipe.loss_weights).items())
+    assert float(values["loss"]) == pytest.approx(total, rel=1e-5)
+
+
+def test_the_generator_waits_while_the_discriminator_warms_up(make: Any) -> None:
+    phase = make(discriminator_warm_up=1)
+    before = {name: [p.clone() for p in network.parameters()] for name, network in phase.networks.items()}
+    one_step(phase)
+    moved = {
+        name: any(not torch.equal(a, b) for a, b in zip(before[name], network.parameters(), strict=True))
+        for name, network in phase.networks.items()
+    }
+    assert moved == {"generator": False, "discriminator": True}
+
+
+def test_no_weight_no_network(make: Any) -> None:
+    phase = make(
+        weight_adversarial=0.0,
+        weight_aesthetic_score=0.0,
+        weight_aesthetic_representation=0.0,
+        aesthetic="no such file",
+    )
+    assert set(phase.networks) == {"generator"}
+    assert set(phase.predictors) == {"subjective"}
+    assert "adversarial" not in one_step(phase)
+
+
+def test_predictors_are_frozen_and_in_evaluation_mode(make: Any) -> None:
+    for network in make().predictors.values():
+        assert not network.training
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_frozen_parts_keep_their_weights(make: Any) -> None:
+    phase = make(frozen=("first_conv", "initial_blocks", "shared"), paths_per_step=1, path_odds=(1.0, 0.0, 0.0))
+    before = {name: value.clone() for name, value in phase.networks["generator"].state_dict().items()}
+    one_step(phase)
+    moved = {
+        name for name, value in phase.networks["generator"].state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert moved
+    assert all(name.startswith(("upscaling.x4", "final_conv.x4")) for name in moved)
+    with pytest.raises(ConfigError, match="'trunk' is not one of the network's parts: first_conv, initial_blocks"):
+        make(frozen=("trunk",))
+
+
+def test_other_networks_weights_are_refused(make: Any, start: dict[str, str]) -> None:
+    with pytest.raises(WeightsError, match="weights of eusr, not of a score predictor"):
+        make(aesthetic=start["init"])
+    with pytest.raises(WeightsError, match="weights of nima; this phase starts from eusr"):
+        make(init=start["aesthetic"])
+
+
+def test_guards_speak_after_their_steps_and_start_afresh() -> None:
+    guards = Guards(3, accuracy_limit=0.9, drift_limit=2.0)
+    good = {"accuracy": torch.tensor(0.8), "drift": torch.tensor(1.0)}
+    won = {"accuracy": torch.tensor(1.0), "drift": torch.tensor(1.0)}
+    guards.watch(won)
+    guards.watch(won)
+    with pytest.raises(loop.CollapseError, match=r"mean accuracy of 3 steps is 1, above accuracy_limit 0\.9"):
+        guards.watch(won)
+    for _ in range(5):
+        guards.watch(good)
+    with pytest.raises(loop.CollapseError, match="mean drift of 3 steps is 3"):
+        guards.watch({**good, "drift": torch.tensor(9.0)})
+
+
+def test_colour_drift_by_hand() -> None:
+    low = torch.zeros(1, 3, 2, 2)
+    upscaled = torch.zeros(1, 3, 8, 8)
+    upscaled[:, 0] = 6
+    assert colour_drift(upscaled, low).item() == 2.0
+
+
+def test_a_run_goes_on_and_its_weights_are_relatives(
+    make: Any, start: dict[str, str], tmp_path: Path, photos: Path
+) -> None:
+    validation = tmp_path / "validation"
+    validation.mkdir()
+    (validation / "0.png").write_bytes((photos / "0.png").read_bytes())
+    out = tmp_path / "run"
+    first = loop.train(make(validation, validate_every=2, steps=2), out)
+    second = loop.train(make(validation, validate_every=2), out)
+    unbroken = loop.train(make(validation, validate_every=2), tmp_path / "unbroken")
+    assert (first.step, second.step, unbroken.step) == (2, 4, 4)
+    ours, theirs = weights.load(out / "last.safetensors"), weights.load(tmp_path / "unbroken" / "last.safetensors")
+    assert ours.sha256 == theirs.sha256
+    assert ours.metadata.lineage == "test-init"
+    assert ours.metadata.steps == 7 + 4
+    weights.interpolate(weights.load(start["init"]), ours, 0.3)
+    log = (out / "log.jsonl").read_text()
+    for word in ("psnr", "ssim", "niqe", "lr_psnr", "accuracy", "subjective_score"):
+        assert f'"{word}"' in log
+    assert list((out / "samples").rglob("*.png"))
+
+
+def test_a_run_that_drifts_for_good_gives_up(make: Any, tmp_path: Path) -> None:
+    phase = make(guard_steps=1, drift_limit=1e-6, rollbacks=1)
+    with pytest.raises(FourpassError, match=r"collapsed at step 1 \(mean drift of 1 steps.* after 1 rollbacks"):
+        loop.train(phase, tmp_path / "run")
+    assert '"event": "rollback"' in (tmp_path / "run" / "log.jsonl").read_text()
