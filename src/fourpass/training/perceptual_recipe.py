@@ -72,6 +72,7 @@ class PerceptualRecipe(Recipe):
     alpha_subjective: float = 0.8
     aesthetic: str = "aesthetic"
     subjective: str = "subjective"
+    collapse: float = 0.0  # an adversarial loss rises for good reasons, so the loop's own guard stays out
     guard_steps: int = 200
     accuracy_limit: float = 0.995
     drift_limit: float = 4.0
