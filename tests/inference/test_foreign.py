@@ -98,7 +98,7 @@ def test_tiles_smaller_than_what_sides_are_multiples_of(tmp_path, photo_like):
         *nodes,
     ]
     file = write(tmp_path / "model.onnx", nodes, constants)
-    with pytest.raises(ConfigError, match="tile 20 is too small: .* takes sides that are multiples of 32"):
+    with pytest.raises(ConfigError, match=r"tile 20 is too small: .* takes sides that are multiples of 32"):
         Upscaler(file, tile=20).upscale(photo_like)
     np.testing.assert_array_equal(Upscaler(file, tile=63).upscale(photo_like), repeated(photo_like, 2))
 

@@ -20,7 +20,7 @@ FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` b
 DEFAULT_STRENGTH = 0.5
 
 # How many pixels of surroundings a tile of EUSR needs; docs/engine.md has the measurement.
-_HALO = 16
+_HALO = 12
 _FOREIGN_HALO = 32
 
 

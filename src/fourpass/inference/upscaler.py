@@ -12,21 +12,13 @@ from numpy.typing import NDArray
 
 from fourpass.errors import BackendError, ConfigError, ImageError
 from fourpass.imaging import tiles
-from fourpass.inference import backends, hardware, network, stream
+from fourpass.inference import backends, network, stream, tiling
 from fourpass.inference.sizes import plan_size, trained_scale
 from fourpass.weights import Weights
 
 Pixels = NDArray[Any]
 Progress = Callable[[float], None]
 
-# Bytes that a running network takes for each feature of an output pixel of a tile, those that pixels take on their way
-# out, and those of the process beside them (docs/engine.md has the measurements).
-_BYTES = {"openvino": 12.5, "onnxruntime": 22.0, "torch": 18.0}
-_BYTES_OUT = 64.0
-_RESIDENT = 320 * 2**20
-# More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster.
-_MOST = 1792 * 2**20
-_SMALLEST_TILE = 16
 # BT.601, full range: a gray picture runs as RGB, and its luma is what is kept.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -67,8 +59,8 @@ class Upscaler:
         max_memory: int | None = None,
         strength: float | None = None,
     ) -> None:
-        if tile is not None and tile < _SMALLEST_TILE:
-            raise ConfigError(f"tile {tile} is smaller than the smallest that works, {_SMALLEST_TILE}")
+        if tile is not None and tile < tiling.SMALLEST:
+            raise ConfigError(f"tile {tile} is smaller than the smallest that works, {tiling.SMALLEST}")
         if max_memory is not None and max_memory < 1:
             raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
         self.choice = backends.choose(backend, precision, threads)
@@ -190,7 +182,8 @@ class Upscaler:
             done = stream.cast(pixels, image.dtype)
             return done[..., 0] if image.ndim == 2 else done
 
-        rows, columns = self._plan(height, width, scale, self_ensemble)
+        wish = tiling.Wish(self._tile, self._max_memory, exact, self_ensemble)
+        rows, columns = tiling.plan(self._network, self.choice.name, image, scale, wish)
         total = len(rows) * len(columns)
         count = 0
 
@@ -214,47 +207,6 @@ class Upscaler:
                 yield finish(band)
         if progress is not None:
             progress(1.0)
-
-    def _plan(
-        self, height: int, width: int, scale: int, self_ensemble: bool
-    ) -> tuple[list[tiles.Span], list[tiles.Span]]:
-        """Cut a picture into tiles: of the side or the memory that was asked for, or of the memory at hand."""
-        if scale == 1:  # nothing runs; bands of rows are all that is needed
-            return tiles.spans(height, 256, 0), [tiles.Span(0, width, 0, width)]
-        net = self._network
-        if net.fixed is not None:
-            sides = net.fixed if not self_ensemble else (min(net.fixed), min(net.fixed))  # tiles are turned
-        elif self._tile is not None:
-            if self._tile < net.multiple:
-                raise ConfigError(
-                    f"tile {self._tile} is too small: {net.name} takes sides that are multiples of {net.multiple}"
-                )
-            sides = (self._tile, self._tile)
-        else:
-            sides = tiles.square(self._area(width, scale), height, width)
-        cut = []
-        for length, side in zip((height, width), sides, strict=True):
-            halo = min(net.halo, side // 4)
-            cut.append(tiles.spans(length, side, halo, blend=halo < net.halo, multiple=net.multiple))
-        return cut[0], cut[1]
-
-    def _area(self, width: int, scale: int) -> int:
-        """Return the pixels of the largest tile whose run, with a band of output, fits the memory."""
-        memory = self._max_memory or min(hardware.free_memory() // 2, _MOST)
-        a_pixel = (_BYTES[self.choice.name] * self._network.features + _BYTES_OUT) * scale**2
-        # A tile of side t takes a_pixel * t^2, and its band, in float32 and once more when finished, a_row * t.
-        a_row = 2 * 4 * 3 * scale**2 * width
-        left = memory - _RESIDENT
-        side = (-a_row + (a_row**2 + 4 * a_pixel * max(left, 0)) ** 0.5) / (2 * a_pixel)
-        smallest = max(_SMALLEST_TILE, self._network.multiple)
-        if side < smallest:
-            least = _RESIDENT + a_pixel * smallest**2 + a_row * smallest
-            origin = "max_memory" if self._max_memory is not None else "half of the free memory"
-            raise ConfigError(
-                f"{origin}, {memory / 2**20:.0f} MiB, is not enough for the smallest tile at scale {scale}; "
-                f"it takes {least / 2**20:.0f} MiB"
-            )
-        return int(side**2)
 
     def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
         session = self.session(scale)
