@@ -210,8 +210,8 @@ def test_pictures_smaller_than_a_patch(photos, cache):
 def test_the_defaults_are_the_papers():
     srresnet, srgan, edsr = (RECIPES[name]() for name in ("srresnet-mse", "srgan-vgg54", "edsr"))
     assert (srresnet.steps, srresnet.batch, srresnet.learning_rate, srresnet.patches) == (1_000_000, 16, 1e-4, (24,))
-    rates = [loop.rate_factor(srgan, step, 0) * srgan.learning_rate for step in (0, 99_999, 100_000, 199_999)]
-    assert rates == pytest.approx([1e-4, 1e-4, 1e-5, 1e-5])
+    assert (srgan.steps, srgan.learning_rate, srgan.schedule) == (200_000, 1e-4, "halving")
+    assert (srgan.halve_every, srgan.decay) == (100_000, 0.1)  # from 1e-4 to 1e-5
     assert (srgan.adversarial, srgan.feature, srgan.feature_layer, srgan.pixel) == (1e-3, 1.0, "conv5_4", 0.0)
     assert (edsr.features, edsr.blocks, edsr.residual_scaling, edsr.patches, edsr.pixel_kind) == (
         256,
@@ -222,7 +222,7 @@ def test_the_defaults_are_the_papers():
     )
 
 
-@pytest.mark.parametrize("kind", ["paper", "cpu", "tiny"])
+@pytest.mark.parametrize("kind", ["paper", "cpu", "short", "tiny"])
 @pytest.mark.parametrize("name", TERMS)
 def test_the_recipes_load(kind, name):
     recipe = recipes.load(RECIPES[name], ROOT / "recipes" / kind / f"{name}.toml")
@@ -231,12 +231,15 @@ def test_the_recipes_load(kind, name):
         assert recipe == RECIPES[name]()
 
 
-def test_the_cpu_recipes_are_fair():
+@pytest.mark.parametrize(("kind", "patch", "steps", "before"), [("cpu", 24, 4000, 2000), ("short", 16, 1500, 1000)])
+def test_the_comparisons_are_fair(kind, patch, steps, before):
     """The same photos a step for all, and as many steps, those of the start included."""
-    loaded = {name: recipes.load(RECIPES[name], ROOT / "recipes" / "cpu" / f"{name}.toml") for name in TERMS}
-    assert len({(each.batch, set(each.patches) == {24}, each.candidates) for each in loaded.values()}) == 1
-    total = {name: each.steps + (2000 if METHODS[name].start else 0) for name, each in loaded.items()}
-    assert set(total.values()) == {4000}
+    loaded = {name: recipes.load(RECIPES[name], ROOT / "recipes" / kind / f"{name}.toml") for name in TERMS}
+    assert len({(each.batch, each.candidates) for each in loaded.values()}) == 1
+    assert all(set(each.patches) == {patch} for each in loaded.values())
+    for name, recipe in loaded.items():
+        started = METHODS[name].start or (kind, name) == ("short", "srresnet-mse")
+        assert recipe.steps + (before if started else 0) == steps
 
 
 def test_the_catalogue_has_4pp_eusrs_own_weights():
