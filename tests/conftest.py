@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,18 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"wants the shared data in {folder.name}/ beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; without one, the test skips."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("wants Chromium: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="wants playwright, of the dev extra")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync"]
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=flags)
+        yield started
+        started.close()
