@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
-from fourpass.errors import ConfigError, DatasetError
+from fourpass.errors import ConfigError, DatasetError, ImageError
+from fourpass.imaging import files
 from fourpass.imaging.color import luma
 from fourpass.imaging.resize import imresize
 
@@ -62,7 +63,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def load_pictures(
-    files: Sequence[Path],
+    paths: Sequence[Path],
     scales: Iterable[int],
     *,
     cache: Path | None = None,
@@ -72,7 +73,7 @@ def load_pictures(
     """Open pictures through the cache, filling it where needed; unreadable ones are reported, counted and left out.
 
     Args:
-        files: picture files.
+        paths: picture files.
         scales: factors whose shrunk pictures are wanted.
         cache: folder of the decoded copies (3 bytes a pixel and a little more); default `default_cache`.
         report: takes one line for each picture left out, and one with their number.
@@ -88,18 +89,18 @@ def load_pictures(
         try:
             return _open(file, wanted, folder)
         except _UnreadableError as error:
-            return f"{file}: left out, {error}"
+            return f"left out: {error}"
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        results = list(pool.map(attempt, files))
+        results = list(pool.map(attempt, paths))
     pictures = [result for result in results if isinstance(result, Picture)]
     failures = [result for result in results if isinstance(result, str)]
     for line in failures:
         report(line)
     if failures:
-        report(f"{len(failures)} of {len(files)} pictures left out because they cannot be read")
+        report(f"{len(failures)} of {len(paths)} pictures left out because they cannot be read")
     if not pictures:
-        raise DatasetError(f"none of {len(files)} pictures can be read; the first: {failures[0]}")
+        raise DatasetError(f"none of {len(paths)} pictures can be read; the first: {failures[0]}")
     return pictures
 
 
@@ -111,11 +112,11 @@ def _open(file: Path, scales: Sequence[int], folder: Path) -> Picture:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise _UnreadableError(error.strerror or str(error)) from None
+        raise _UnreadableError(f"{file}: cannot be read ({error.strerror or error})") from None
     stem = f"{hashlib.blake2b(content, digest_size=16).hexdigest()}-v{_VERSION}"
-    high = _cached(folder / f"{stem}.npy", lambda: _decode(content))
+    high = _cached(folder / f"{stem}.npy", partial(_decode, content, file))
     low = {scale: _cached(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
-    gradient = _cached(folder / f"{stem}-gradient.npy", lambda: _gradient_table(high))
+    gradient = _cached(folder / f"{stem}-gradient.npy", partial(_gradient_table, high))
     return Picture(file, high, low, gradient)
 
 
@@ -126,11 +127,11 @@ def decode(file: Path) -> NDArray[np.uint8]:
         DatasetError: it cannot be read.
     """
     try:
-        return _decode(file.read_bytes())
+        return _decode(file.read_bytes(), file)
     except OSError as error:
         raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
     except _UnreadableError as error:
-        raise DatasetError(f"{file}: {error}") from None
+        raise DatasetError(str(error)) from None
 
 
 def shrink(high: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
@@ -145,18 +146,24 @@ def shrink(high: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     return imresize(high[:rows, :columns], size=(rows // scale, columns // scale))
 
 
-def _decode(content: bytes) -> NDArray[np.uint8]:
+def _decode(content: bytes, file: Path) -> NDArray[np.uint8]:
+    """Decode a file's first frame as (H, W, 3) uint8: gray repeated, 16 bits rounded, transparency over white."""
     try:
-        image = pyvips.Image.new_from_buffer(content, "", fail_on="truncated").autorot().colourspace("srgb")
-        if image.hasalpha():
-            image = image.flatten(background=255)
-        pixels = image.cast("uchar").numpy()
-    except pyvips.Error as error:
-        raise _UnreadableError(" ".join(str(error).split())) from None
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    if min(pixels.shape[:2]) < CELL:
-        raise _UnreadableError(f"{pixels.shape[1]}x{pixels.shape[0]} pixels are too few")
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+        picture = files.read(content, name=str(file))
+    except ImageError as error:
+        raise _UnreadableError(str(error)) from None
+    rows, columns = picture.pixels.shape[:2]
+    if min(rows, columns) < CELL:
+        raise _UnreadableError(f"{file}: {columns}x{rows} pixels are too few to learn from")
+    pixels = _to_uint8(picture.pixels)
+    if picture.alphas is not None:
+        alpha = _to_uint8(picture.alphas[0])[..., None] / 255.0
+        pixels = np.floor(pixels * alpha + 255 * (1 - alpha) + 0.5).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (rows, columns, 3)))
+
+
+def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return values if values.dtype == np.uint8 else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _gradient_table(high: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -172,7 +179,7 @@ def _gradient_table(high: NDArray[np.uint8]) -> NDArray[np.float64]:
 def _cached(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Value]:
     """Map a cached array, making it first if it is not there; several processes may do so at a time."""
     if not file.exists():
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
         value = make()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

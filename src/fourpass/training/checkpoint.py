@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from fourpass.errors import WeightsError
 from fourpass.weights import write_atomically
@@ -19,53 +17,34 @@ from fourpass.weights import write_atomically
 FORMAT = "fourpass-checkpoint-1"
 
 
-def save(
-    path: Path,
-    *,
-    architecture: Mapping[str, Any],
-    networks: Mapping[str, nn.Module],
-    optimizers: Mapping[str, Optimizer],
-    average: Mapping[str, Tensor],
-    progress: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-) -> None:
+def save(path: Path, content: Mapping[str, Any]) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: the file; an old one stays whole until the new one is.
-        architecture: what the networks are, in plain values; `load` refuses another.
-        networks: by name.
-        optimizers: by name.
-        average: running average of the weights, if there is one.
-        progress: plain values.
-        recipe: plain values, for the reader's information.
+        content: tensors and plain values alone, in dicts and lists; ``architecture`` must be among the keys.
 
     Raises:
         WeightsError: the folder cannot be written or the disk is full.
     """
-    content = {
-        "format": FORMAT,
-        "architecture": dict(architecture),
-        "networks": {name: network.state_dict() for name, network in networks.items()},
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
-        "average": dict(average),
-        "progress": dict(progress),
-        "recipe": dict(recipe),
-    }
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save({"format": FORMAT, **content}, buffer)
     write_atomically(path, buffer.getvalue())
 
 
 def load(path: Path, architecture: Mapping[str, Any]) -> dict[str, Any]:
     """Read a checkpoint, without running any code that may hide in it.
 
+    Args:
+        path: the file.
+        architecture: what the run's networks are; must equal what `save` was given.
+
     Raises:
         WeightsError: the file is damaged, is no checkpoint, or holds another architecture.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path}: not a whole checkpoint ({reason}); remove it, or train into another folder"
@@ -76,27 +55,27 @@ def load(path: Path, architecture: Mapping[str, Any]) -> dict[str, Any]:
         stored, wanted = content["architecture"].get(key), architecture.get(key)
         if stored != wanted:
             raise WeightsError(
-                f"{path}: is a checkpoint of another architecture: {key} is {stored!r}, and {wanted!r} in the recipe; "
+                f"{path}: is a checkpoint of another architecture: {key} is {stored!r} in it, and {wanted!r} here; "
                 "train into another folder"
             )
     return content
 
 
-def restore(content: Mapping[str, Any], networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]) -> None:
-    """Put the state that `load` returned back into networks and optimizers."""
-    for name, network in networks.items():
-        network.load_state_dict(content["networks"][name])
-    for name, optimizer in optimizers.items():
-        optimizer.load_state_dict(content["optimizers"][name])
-
-
 def link(source: Path, target: Path) -> None:
-    """Make `target` a second name of the checkpoint `source`; a later `save` to `source` leaves it as it is."""
+    """Make `target` a second name of the checkpoint `source`; a later `save` to either leaves the other as it is.
+
+    Raises:
+        WeightsError: the folder cannot be written or the disk is full.
+    """
     temporary = target.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
     try:
+        temporary.unlink(missing_ok=True)
         os.link(source, temporary)
+        temporary.replace(target)
     except OSError:  # a file system without hard links
         write_atomically(target, source.read_bytes())
-    else:
-        temporary.replace(target)
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with their tuples as lists, as a checkpoint stores them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

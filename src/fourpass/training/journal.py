@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fourpass.errors import ConfigError, missing_extra
+from fourpass.imaging import files
+from fourpass.training.progress import Progress as RunProgress
+from fourpass.training.recipes import Recipe
 
 
 class Journal:
@@ -67,7 +71,10 @@ class Journal:
         if self._bar:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            try:
+                print(line, file=sys.stderr, flush=True)
+            except BrokenPipeError:  # Ctrl-C ended the `tee` that we were piped into, but not the run
+                sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
     def event(self, kind: str, step: int, **values: Any) -> None:
         """Log something that happened."""
@@ -79,36 +86,37 @@ class Journal:
         if self._silent:
             return
         self._write({"event": kind, "step": step, **{name: _short(value) for name, value in values.items()}})
-        for name, value in values.items():
-            self._board.add_scalar(f"{kind}/{name}", value, step)
+        with self._disk():
+            for name, value in values.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
         if not self._bar or kind != "train":
             self.say(f"step {step} {kind}: " + "  ".join(f"{name} {_short(value)}" for name, value in values.items()))
 
-    def progress(self, step: int, done: float, remaining: float, loss: float) -> None:
-        """Move the progress bar.
-
-        Args:
-            step: steps done.
-            done: share of the run, 0..1.
-            remaining: seconds, as far as one can tell.
-            loss: of the last step.
-        """
-        if self._bar:
-            left = time.strftime("%H:%M:%S", time.gmtime(remaining % 86400))
-            days = f"{remaining // 86400:.0f} d " if remaining >= 86400 else ""
-            self._bar.update(
-                self._task, description=f"step {step}", completed=done, remaining=days + left, terms=f"loss {loss:.4g}"
-            )
+    def progress(self, progress: RunProgress, recipe: Recipe, seconds_per_step: float, loss: float) -> None:
+        """Move the progress bar; the time left is by the clock, or by the speed of late."""
+        if not self._bar:
+            return
+        left = (recipe.steps - progress.step) * seconds_per_step
+        if recipe.hours:
+            left = max(0.0, recipe.hours * 3600 - progress.seconds)
+        days, clock = divmod(left, 86400)
+        remaining = time.strftime("%H:%M:%S", time.gmtime(clock))
+        self._bar.update(
+            self._task,
+            description=f"step {progress.step}",
+            completed=progress.done(recipe),
+            remaining=f"{days:.0f} d {remaining}" if days else remaining,
+            terms=f"loss {loss:.4g}",
+        )
 
     def pictures(self, step: int, samples: Mapping[str, NDArray[np.uint8]]) -> None:
         """Keep sample pictures, (H, W, 3) uint8, as PNG files and in TensorBoard."""
         if self._silent:
             return
         for name, image in samples.items():
-            file = self._out / "samples" / name / f"{step:08d}.png"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            pyvips.Image.new_from_array(image, interpretation="srgb").write_to_file(str(file))
-            self._board.add_image(name, image, step, dataformats="HWC")
+            files.write(self._out / "samples" / name / f"{step:08d}.png", image)
+            with self._disk():
+                self._board.add_image(name, image, step, dataformats="HWC")
 
     def close(self) -> None:
         """Finish the files and the progress bar."""
@@ -116,12 +124,23 @@ class Journal:
             return
         if self._bar:
             self._bar.stop()
-        self._log.close()
-        self._board.close()
+        with self._disk():
+            self._log.close()
+            self._board.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        self._log.write(json.dumps(record) + "\n")
-        self._log.flush()
+        with self._disk():
+            self._log.write(json.dumps(record) + "\n")
+            self._log.flush()
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                f"{self._out}: cannot be written ({error.strerror or error}); the same command goes on once it can"
+            ) from None
 
 
 def _short(value: float) -> float:

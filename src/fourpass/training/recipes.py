@@ -31,8 +31,7 @@ class Recipe:
         batch: patches or pictures a step, of each process.
         learning_rate: peak of the first optimizer; phases with a second one say so in their own recipe.
         schedule: ``constant``, ``halving`` (every `halve_every` steps) or ``cosine`` (to 0 at the end).
-        halve_every: steps.
-        decay: what ``halving`` multiplies the rate by.
+        halve_every, decay: steps, and what the learning rate is multiplied by after so many; usually one half.
         warm_up: steps of linear rise at the start.
         ema: decay of the running average of the weights, which is what is validated and exported; 0 for none.
         clip: largest norm of the gradient, longer ones are cut to it; 0 for no limit.
