@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -18,6 +18,7 @@ COMMANDS = {
     "models": "fourpass.cli.models:models",
     "doctor": "fourpass.cli.doctor:doctor",
     "train": "fourpass.cli.train:train",
+    "score": "fourpass.cli.score:score",
     "evaluate": "fourpass.cli.evaluate:evaluate",
     "reproduce": "fourpass.cli.reproduce:reproduce",
     "compare": "fourpass.cli.compare:compare",
@@ -63,10 +64,22 @@ def _root(
 def main() -> None:
     """Run the command line; the entry point of the ``fourpass`` script."""
     try:
-        app(prog_name="fourpass")
+        code = app(prog_name="fourpass", standalone_mode=False)
     except FourpassError as error:
-        print(f"fourpass: {error}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error))
+    except Exception as error:
+        # Typer's usage errors, which it would print on three lines; its own copy of click is none of its public names.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        help_of = context.command_path if context else "fourpass"
+        _refuse(f"{error.format_message().rstrip('.')}; see {help_of} --help")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"fourpass: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

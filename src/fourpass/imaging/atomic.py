@@ -45,6 +45,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def write_all(stream: BinaryIO, data: bytes) -> None:
+    """Write all of the data to an unbuffered stream, whose own `write` may stop short.
+
+    Raises:
+        OSError: it cannot be written, because the disk is full for example.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
+
+
 def unwritable(path: str | os.PathLike[str], error: OSError) -> ImageError:
     name = os.fspath(path)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from fourpass.imaging.atomic import write_all
+
 ORIENTATION, IPTC, EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY = 0x0112, 0x83BB, 0x8769, 0x8825, 0xA005
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 # What a TIFF's first directory says about the picture, not about how its pixels are stored: description, make, model,
@@ -119,9 +121,9 @@ def into_tiff(stream: BinaryIO, exif: bytes | None, iptc: bytes | None) -> None:
     added = {entry.tag for entry in about} | {tag for tag, entries in below.items() if entries}
     kept = [raw for raw in old if layout.number(raw[:2]) not in added]
     block = _directory(layout, start, about, below, kept, following)
-    stream.write(b"\0" * (end % 2) + block)
+    write_all(stream, b"\0" * (end % 2) + block)
     stream.seek(8 if layout.big else 4)
-    stream.write(layout.pack(start, layout.pointer))
+    write_all(stream, layout.pack(start, layout.pointer))
 
 
 def _header(data: bytes) -> tuple[_Layout | None, int]:

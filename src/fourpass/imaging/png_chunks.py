@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from fourpass.imaging.atomic import write_all
+
 _LARGEST = 2**24  # bytes of one text, unpacked; more is no metadata
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
@@ -50,7 +52,7 @@ def append_texts(stream: BinaryIO, pairs: Iterable[tuple[str, str]]) -> None:
         stream.seek(-12, os.SEEK_END)
         end = stream.read(12)
         stream.seek(-12, os.SEEK_END)
-        stream.write(added + end)
+        write_all(stream, added + end)
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:

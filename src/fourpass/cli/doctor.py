@@ -1,0 +1,86 @@
+"""``fourpass doctor``: which backend, precision, threads and memory will be used, and why; and does it run?"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+
+import typer
+
+
+def doctor(
+    backend: str = typer.Option("auto", help="auto, openvino, onnxruntime or torch."),
+    threads: int | None = typer.Option(None, help="As upscale takes it."),
+    fp32: bool = typer.Option(False, "--fp32", help="As upscale takes it."),
+) -> None:
+    """Say how upscaling will run on this machine, and why; then run a small picture through it."""
+    from fourpass import __version__
+    from fourpass.errors import BackendError
+    from fourpass.inference import backends, hardware
+
+    system = f"{platform.system()} {platform.machine()}"
+    _say("fourpass", f"{__version__}, Python {platform.python_version()} on {system}")
+    quota = hardware.cpu_quota()
+    limit = f", of which a quota grants {quota}" if quota is not None else ""
+    _say("processor", f"{hardware.usable_cpus()} to use{limit}; {_bf16(hardware.bf16_instructions())}")
+    free = hardware.free_memory()
+    _say("memory", f"{free / 2**30:.1f} GiB free; upscaling takes no more than half of it, or --max-memory")
+    for name in backends.BACKENDS:
+        candidate = backends.get(name)
+        missing = candidate.missing()
+        offered = ", ".join(candidate.precisions()) if missing is None else missing
+        _say(name, f"runs {offered}" if missing is None else offered)
+    choice = backends.choose(backend, "fp32" if fp32 else "auto", threads)
+    _say("will use", f"{choice.name} in {choice.precision} ({choice.reason}), {_threads(choice.threads)}")
+    _say("pictures", _formats())
+    try:
+        _say("trial", _trial(backend, threads, fp32))
+    except BackendError as error:
+        _say("trial", f"failed: {error}")
+        sys.exit(1)
+
+
+def _say(topic: str, text: str) -> None:
+    print(f"{topic + ':':<13}{text}")
+
+
+def _bf16(instructions: str | None) -> str:
+    if instructions is None:
+        return "no bfloat16 instructions that are known of (AMX, AVX512-BF16), so fp32 is fastest"
+    return f"{instructions} makes bf16 fast"
+
+
+def _threads(threads: int | None) -> str:
+    return "as many threads as the backend sees fit" if threads is None else f"{threads} threads"
+
+
+def _formats() -> str:
+    import pyvips
+
+    from fourpass.imaging import formats
+
+    written = ", ".join(formats.FORMATS[key].name for key in formats.WRITTEN)
+    version = ".".join(str(pyvips.version(part)) for part in range(3))
+    return f"reads and writes {written}, through libvips {version}"
+
+
+def _trial(backend: str, threads: int | None, fp32: bool) -> str:
+    """Upscale a small picture with the default weights; returns how it went."""
+    import numpy as np
+
+    from fourpass import weights
+    from fourpass.inference.upscaler import Upscaler
+
+    if "eusr" not in weights.available():
+        return "left out: no weights are packaged"
+    start = time.monotonic()
+    upscaler = Upscaler(backend=backend, precision="fp32" if fp32 else "auto", threads=threads)
+    upscaler.session(upscaler.default_scale)
+    loaded = time.monotonic()
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    result = upscaler.upscale(picture)
+    spent = time.monotonic() - loaded
+    pixels = result.shape[0] * result.shape[1] / 1e6
+    factor = upscaler.default_scale
+    return f"model loaded in {loaded - start:.2f} s; 64x64 upscaled by {factor} at {pixels / spent:.2f} MP/s"

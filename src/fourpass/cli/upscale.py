@@ -1,0 +1,273 @@
+"""``fourpass upscale``: pictures in, larger pictures out. Options mean what they mean in Real-ESRGAN."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from fourpass.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fourpass.cli.manifest import Manifest
+    from fourpass.cli.plan import Pair
+    from fourpass.cli.report import Outcome
+    from fourpass.inference.job import Wishes
+    from fourpass.inference.upscaler import Upscaler
+
+
+def upscale(
+    pictures: list[str] | None = typer.Argument(None, metavar="INPUT...", help="Pictures, folders, or - for stdin."),
+    inputs: list[str] | None = typer.Option(None, "-i", "--input", help="The same as INPUT; may be repeated."),
+    output: str | None = typer.Option(
+        None, "-o", "--output", help="File or folder to write, or - for stdout; default: beside the input, as NAME_x4."
+    ),
+    scale: float | None = typer.Option(None, "-s", "--scale", help="Factor, any number; default: 4."),
+    model: str = typer.Option(
+        "eusr", "-n", "--model", help="Packaged model (see: fourpass models), or a .safetensors or .onnx file."
+    ),
+    tile: int = typer.Option(0, "-t", "--tile", help="Side of a tile, in input pixels; 0: from the memory at hand."),
+    width: int | None = typer.Option(None, help="Output width, instead of a factor."),
+    height: int | None = typer.Option(None, help="Output height, instead of a factor."),
+    longest: int | None = typer.Option(None, help="Pixels of the output's longer side, instead of a factor."),
+    megapixels: float | None = typer.Option(None, help="Output area in millions of pixels, instead of a factor."),
+    fit: str | None = typer.Option(None, metavar="WxH", help="The largest output that fits into a box of this size."),
+    strength: float | None = typer.Option(None, help="0: true to the input ... 1: sharpest look."),
+    self_ensemble: bool = typer.Option(
+        False, "-x", "--self-ensemble", help="Average over 8 turns and flips: a little better, 8 times the time."
+    ),
+    fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
+    backend: str = typer.Option("auto", help="auto, openvino, onnxruntime or torch."),
+    threads: int | None = typer.Option(None, help="Processors to use; default: as the backend sees fit."),
+    max_memory: str | None = typer.Option(
+        None, help="Memory for upscaling, such as 2G; default: half of what is free."
+    ),
+    max_pixels: str | None = typer.Option(None, help="Refuse inputs with more pixels; default: 250M."),
+    suffix: str | None = typer.Option(None, help="Append _SUFFIX to the names of outputs."),
+    ext: str = typer.Option(
+        "auto", "-f", "--ext", help="Output format: auto (that of each input), jpg, png, webp, tif, avif or gif."
+    ),
+    quality: int | None = typer.Option(
+        None, help="1..100 for JPEG (default 95), WebP (95), AVIF (80); 100 is lossless in the last two."
+    ),
+    strip: bool = typer.Option(False, "--strip", help="Drop EXIF, XMP, IPTC, resolution; the colour profile stays."),
+    recursive: bool = typer.Option(False, "-r", "--recursive", help="Also folders inside folders; the tree is kept."),
+    resume: bool = typer.Option(False, "--resume", help="Remember finished files in the output folder; skip those."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be done; write nothing."),
+    report: str | None = typer.Option(None, "--json", metavar="REPORT", help="Write a report as JSON; - for stdout."),
+) -> None:
+    """Upscale pictures; metadata, colour profile, transparency and every frame are kept.
+
+    Exit code: 0 all done; 1 a picture failed, the others are done; 2 nothing was begun.
+    """
+    from fourpass.cli import plan
+    from fourpass.imaging.files import MAX_PIXELS
+    from fourpass.inference.job import Wishes
+    from fourpass.inference.upscaler import Upscaler
+
+    names = [*(pictures or []), *(inputs or [])]
+    wishes = Wishes(
+        scale=scale,
+        width=width,
+        height=height,
+        longest=longest,
+        megapixels=megapixels,
+        fit=_box(fit),
+        quality=quality,
+        strip=strip,
+        self_ensemble=self_ensemble,
+        max_pixels=_number("--max-pixels", max_pixels) or MAX_PIXELS,
+    )
+    _check(wishes, output, report, resume)
+    upscaler = Upscaler(
+        model,
+        backend=backend,
+        precision="fp32" if fp32 else "auto",
+        threads=threads,
+        tile=tile or None,
+        max_memory=_number("--max-memory", max_memory),
+        strength=strength,
+    )
+    if scale is not None and scale > max(upscaler.scales):
+        raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
+    settings = _settings(wishes, model, strength, backend, fp32)
+    manifest = _manifest(output, settings) if resume else None
+    pairs = plan.pairs(
+        names,
+        output,
+        tag=_tag(wishes, upscaler),
+        suffix=suffix,
+        ext=ext,
+        recursive=recursive,
+        made=manifest.outputs() if manifest else (),
+    )
+    if output is None:
+        _keep_what_is_there(pairs)
+    about = {"model": model, "strength": strength, **_how(upscaler), "settings": settings}
+    failed = _run(pairs, wishes, upscaler, manifest, report, about, dry_run)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _run(
+    pairs: list[Pair],
+    wishes: Wishes,
+    upscaler: Upscaler,
+    manifest: Manifest | None,
+    path: str | None,
+    about: dict[str, Any],
+    dry_run: bool,
+) -> bool:
+    """Do the work, and say what became of it; returns whether a file failed."""
+    from fourpass.cli import work
+    from fourpass.cli.report import Display, Report, describe
+
+    outcomes: list[Outcome] = []
+    streams = _streams(pairs)
+    report = Report(path, about)
+    report.begin()
+    complete = False
+    try:
+        with _ending_politely():
+            items = work.plan(pairs, wishes, upscaler.default_scale, streams)
+            with Display(sum(item.pixels for item in items), len(items)) as display:
+                if dry_run:
+                    for item in items:
+                        display.end(item.outcome, 0) if item.plan is None else print(describe(item.outcome))
+                        outcomes.append(item.outcome)
+                else:
+                    for outcome in work.upscale(items, upscaler, wishes, display, manifest, streams):
+                        outcomes.append(outcome)
+                    display.summary(outcomes)
+        complete = True
+    except KeyboardInterrupt:
+        again = "; the same command goes on from here" if manifest else ""
+        print(f"fourpass: stopped after {len(outcomes)} of {len(pairs)}{again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    finally:
+        report.finish(outcomes, complete=complete)
+    return any(each.status == "failed" for each in outcomes)
+
+
+def _check(wishes: Wishes, output: str | None, report: str | None, resume: bool) -> None:
+    """Refuse what makes no sense whatever the pictures are.
+
+    Raises:
+        ConfigError: an option's value, or two that contradict each other.
+    """
+    from fourpass.inference.sizes import plan_size
+
+    if wishes.size:
+        plan_size((1000, 1000), **wishes.size)
+    if wishes.quality is not None and not 1 <= wishes.quality <= 100:
+        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
+    if output == "-" and report == "-":
+        raise ConfigError("-o - and --json - would both write to standard output; give --json a file")
+    if resume and (output is None or output == "-" or (Path(output).suffix and not Path(output).is_dir())):
+        raise ConfigError("--resume keeps its list in the output folder; name a folder with -o")
+
+
+def _tag(wishes: Wishes, upscaler: Upscaler) -> str:
+    """Return what tells the name of an output from that of its input, beside it: x4, or 1920x1080."""
+    if wishes.fit:
+        return f"{wishes.fit[0]}x{wishes.fit[1]}"
+    for name, value in wishes.size.items():
+        return f"x{value:g}" if name == "scale" else f"{name}{value:g}"
+    return f"x{upscaler.default_scale}"
+
+
+def _keep_what_is_there(pairs: list[Pair]) -> None:
+    """Refuse to replace a file in a place that nobody named."""
+    for pair in pairs:
+        if Path(pair.target).exists():
+            raise ConfigError(f"{pair.target}: is there already; delete it, or say with -o where to write")
+
+
+def _settings(wishes: Wishes, model: str, strength: float | None, backend: str, fp32: bool) -> dict[str, Any]:
+    """Return everything that the bytes of an output depend on besides the input and the output's format."""
+    from fourpass import __version__, weights
+    from fourpass.cli.manifest import digest
+
+    pair = ("eusr", "fourpass")
+    used = [name for name in pair if name in weights.available()] if model in pair else [model]
+    return {
+        "fourpass": __version__,
+        "model": model,
+        "sha256": [digest(weights.locate(name)) for name in used],
+        "strength": strength,
+        "backend": backend,
+        "precision": "fp32" if fp32 else "auto",
+        "self_ensemble": wishes.self_ensemble,
+        "quality": wishes.quality,
+        "strip": wishes.strip,
+        "size": wishes.size,
+    }
+
+
+def _how(upscaler: Upscaler) -> dict[str, Any]:
+    choice = upscaler.choice
+    return {"backend": choice.name, "precision": choice.precision, "threads": choice.threads}
+
+
+def _manifest(output: str | None, settings: dict[str, Any]) -> Manifest:
+    from fourpass.cli.manifest import Manifest
+
+    assert output is not None
+    return Manifest(Path(output), settings)
+
+
+def _streams(pairs: list[Pair]) -> Any:
+    from fourpass.cli.plan import STANDARD
+    from fourpass.cli.work import Streams
+
+    data = b""
+    if any(pair.source == STANDARD for pair in pairs):
+        if sys.stdin.isatty():
+            raise ConfigError("standard input is a terminal; pipe a picture into it")
+        data = sys.stdin.buffer.read()
+    return Streams(data, sys.stdout.buffer)
+
+
+def _number(option: str, text: str | None) -> int | None:
+    """Read a number that may end in K, M, G or T, in thousands of a size: 250M, 2G."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B|P|PX)?", text.strip().upper())
+    value = int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " ")) if match else 0
+    if value < 1:
+        raise ConfigError(f"{option} {text} is not a number above 0; write it like 250M or 2G")
+    return value
+
+
+def _box(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)\s*[xX×]\s*(\d+)", text.strip())
+    if match is None:
+        raise ConfigError(f"--fit {text} is not a size like 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+@contextmanager
+def _ending_politely() -> Iterator[None]:
+    """Let a request to end unwind as Ctrl-C does, so that no half file is left."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
