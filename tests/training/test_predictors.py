@@ -115,7 +115,9 @@ def test_the_second_stage_moves_all_but_what_is_frozen(
 
 
 def test_learns_and_ships_what_it_learnt(trunk: str, tmp_path: Path) -> None:
-    training = phase(trunk, head_epochs=100, head_batch=12, head_crops=1, head_learning_rate=0.1, epochs=0, log_every=0)
+    training = phase(
+        trunk, head_epochs=100, head_batch=12, head_crops=1, head_learning_rate=0.1, epochs=0, validate_every=50
+    )
     training.network.eval()
     untrained = training.validate()
     training.network.train()
