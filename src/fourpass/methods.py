@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from fourpass.errors import missing_extra
+
 
 @dataclass(frozen=True)
 class Losses:
@@ -150,13 +152,18 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 
 def parameters_of(name: str) -> int:
-    """Count the parameters of a method's network at paper size; needs torch, and no memory for the network.
+    """Count the parameters of a method's network at paper size, without the memory for it.
 
     Args:
         name: key of `METHODS`.
-    """
-    import torch
 
+    Raises:
+        BackendError: torch, which builds it, is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise missing_extra("train", "torch") from None
     from fourpass.models import BUILDERS
 
     method = METHODS[name]
@@ -165,15 +172,15 @@ def parameters_of(name: str) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def table1_row(name: str) -> dict[str, str]:
-    """One row of Table 1 out of the code, with the columns and words of the paper's ``table1.csv``.
+def properties_of(name: str) -> dict[str, str]:
+    """What Table 1 says of a method beside its size, out of the code, in the columns and words of ``table1.csv``.
 
     Args:
         name: key of `METHODS`.
 
     Returns:
-        method, parameters_millions (one decimal), multi_scale, reconstruction_loss (``pre-training only`` where only
-        the start has it), adversarial_loss, feature_loss, perceptual_loss.
+        multi_scale, reconstruction_loss (``pre-training only`` where only the start has it), adversarial_loss,
+        feature_loss, perceptual_loss.
     """
     method = METHODS[name]
     losses = method.losses
@@ -182,8 +189,6 @@ def table1_row(name: str) -> dict[str, str]:
     if not losses.pixel and before.pixel:
         reconstruction = "pre-training only"
     return {
-        "method": method.title,
-        "parameters_millions": f"{parameters_of(name) / 1e6:.1f}",
         "multi_scale": _yes(len(method.numbers["scales"]) > 1),
         "reconstruction_loss": reconstruction,
         "adversarial_loss": _yes(losses.adversarial > 0),

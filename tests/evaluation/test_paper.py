@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,7 +51,8 @@ def test_ours_stands_beside_the_papers_and_what_is_missing_says_so(measured):
     eusr = shown["BSD100", "EUSR"]
     assert (eusr["PSNR, paper"], eusr["PSNR, ours"], eusr["Steps, ours"]) == ("27.6743", "27.5000", "3,744")
     assert (eusr["SR score, paper"], eusr["SR score, ours"]) == ("5.8082", "needs model.mat")
-    assert shown["BSD100", "CX"]["PSNR, ours"] == "weights missing"
+    assert shown["BSD100", "CX"]["PSNR, ours"] == "no weights"
+    assert shown["Set5", "EUSR"]["PSNR, ours"] == "not measured"
     assert shown["BSD100", "Mine"]["PSNR, paper"] == "–"
     assert table.notes[0] == "Protocol of our rows: x4; Y."
     assert len(table.rows) == 33 + 1
@@ -83,11 +85,22 @@ def test_rows_of_other_scales_are_left_out(tmp_path):
 
 
 def test_table_1_counts_our_parameters():
-    table = paper.properties_table({})
+    pytest.importorskip("torch")
+    table = paper.properties_table()
     shown = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert list(shown) == [row["method"] for row in paper.paper_rows(1)]
     assert shown["EUSR"]["Parameters, paper"] == "6.3M"
     assert shown["EUSR"]["Ours"] == "6.296M"  # 6,295,689
-    assert shown["EDSR"]["Parameters, paper"] == "43.1M"
+    assert shown["EDSR"]["Ours"] == "43.090M"  # 43,089,947
+
+
+def test_table_1_shows_where_our_losses_are_not_the_papers(monkeypatch):
+    assert not any("paper:" in cell for row in paper.properties_table().rows for cell in row)
+    ours = {**paper.METHODS, "cx": replace(paper.METHODS["cx"], losses=replace(paper.METHODS["cx"].losses, pixel=0.0))}
+    monkeypatch.setattr("fourpass.methods.METHODS", ours)
+    table = paper.properties_table()
+    shown = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert shown["CX"]["Reconstruction loss"] == "pre-training only (paper: yes)"
 
 
 TABLE = Table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +57,7 @@ def _measured(
     from fourpass.evaluation.measures import DEFAULT
     from fourpass.evaluation.paper import live_rows, measured_rows
     from fourpass.evaluation.summary import summarise, summary_table
+    from fourpass.inference.hardware import usable_cpus
 
     found = measured_rows(number, results)
     if methods and not data:
@@ -66,7 +66,7 @@ def _measured(
         return found
     protocol = protocol_of(4, "y", 4, ma_model)
     chosen = _methods(f"table{number}", methods)
-    rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=os.cpu_count() or 1)
+    rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
     return found | live_rows(summary_table(summarise(rows)[0], chosen, protocol, command_line()))
 
 
@@ -85,7 +85,7 @@ def _table(item: str, measured: dict[Key, Row], output: Path, suffixes: list[str
 
     number = TABLES[item]
     _check(suffixes, list(FORMATS), item)
-    table = properties_table(measured) if number == 1 else performance_table(number, measured)
+    table = properties_table() if number == 1 else performance_table(number, measured)
     make_folder(output)
     for suffix in suffixes:
         write(output / f"{item}.{suffix}", render(table, suffix))
@@ -104,7 +104,7 @@ def _plane(measured: dict[Key, Row], output: Path, suffixes: list[str]) -> None:
     for suffix in suffixes:
         plots.save(figure, output / f"fig6.{suffix}")
     missing = [name for name in points["paper"] if name not in points["ours"]]
-    print(f"weights missing, the paper's point only: {', '.join(missing) or 'none'}")
+    print(f"not measured, the paper's point only: {', '.join(missing) or 'none'}")
     _say(output, "fig6", suffixes)
 
 
@@ -123,7 +123,7 @@ def _pictures(item: str, data: list[Path], methods: list[str], output: Path, suf
     for suffix in suffixes:
         plots.save(figure, output / f"{item}.{suffix}")
     missing = dict.fromkeys(panel.label for strip in rows for panel in strip.panels if panel.picture is None)
-    print(f"weights missing, an empty cell: {', '.join(missing) or 'none'}")
+    print(f"no weights or results, an empty cell: {', '.join(missing) or 'none'}")
     _say(output, item, suffixes)
 
 

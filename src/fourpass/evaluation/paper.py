@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fourpass import weights
-from fourpass.errors import DatasetError
+from fourpass.errors import BackendError, DatasetError
 from fourpass.evaluation.measures import NEEDS_MODEL
 from fourpass.evaluation.methods import NAMES
 from fourpass.evaluation.tables import Table
+from fourpass.methods import METHODS, parameters_of, properties_of
 
 _PAPER = Path(__file__).parent / "data"
 _MEASURED = Path(__file__).parent / "results"
 
-MISSING = "weights missing"
+MISSING = "no weights"
+UNMEASURED = "not measured"
 COLUMNS = {"psnr_y_db": "PSNR", "ssim_y": "SSIM", "niqe": "NIQE", "sr_score": "SR score"}
 TITLES = {
     1: "Table 1. Properties of the baseline models and 4PP-EUSR",
@@ -75,23 +77,25 @@ def protocols(rows: Iterable[Row]) -> list[str]:
     return list(dict.fromkeys(row["protocol"] for row in rows)) or ["nothing of ours was measured"]
 
 
-def properties_table(measured: Mapping[Key, Row]) -> Table:
-    """Table 1: what each model is made of and trained with; our parameters are counted in our own networks."""
-    counted = {NAMES[name]: _parameters(name) for name in weights.available() if name in NAMES}
+def properties_table() -> Table:
+    """Table 1: what each model is made of and trained with, read off our own code, beside the paper's."""
+    printed = {row["method"]: row for row in paper_rows(1)}
     rows, records = [], []
-    for paper in paper_rows(1):
-        name = paper["method"]
-        ours = measured.get(("", name), {})
-        count = counted.get(name) or ours.get("parameters_millions", "")
-        properties = [paper[key] for key in _PROPERTIES]
-        steps = ours.get("steps", "")
-        rows.append([name, f"{paper['parameters_millions']}M", f"{count}M" if count else "not built", *properties])
-        record: dict[str, str | None] = {"method": name, "parameters_millions_paper": paper["parameters_millions"]}
-        record |= {"parameters_millions_ours": count or None, **{key: paper[key] for key in _PROPERTIES}}
-        records.append(record | {"steps": steps or None, "protocol": "weights and biases counted"})
+    for name, method in METHODS.items():
+        paper, ours = printed[method.title], properties_of(name)
+        try:
+            count = f"{parameters_of(name) / 1e6:.3f}"
+        except BackendError:
+            count = ""
+        cells = [value if value == paper[key] else f"{value} (paper: {paper[key]})" for key, value in ours.items()]
+        rows.append([method.title, f"{paper['parameters_millions']}M", f"{count}M" if count else "needs torch", *cells])
+        record: dict[str, str | None] = {"method": method.title, "parameters_millions_ours": count or None}
+        record |= {f"{key}_ours": value for key, value in ours.items()}
+        record |= {f"{key}_paper": value for key, value in paper.items() if key != "method"}
+        records.append(record | {"protocol": "weights and biases counted"})
     notes = [
         "Protocol: weights and biases of the upscaling network are counted, not those of discriminator and predictors.",
-        "Losses as the paper trains the models.",
+        "Losses as our recipes have them (fourpass.methods); where the paper's table says otherwise, it is there too.",
     ]
     return Table(TITLES[1], ["Method", "Parameters, paper", "Ours", *_PROPERTIES.values()], rows, notes, records)
 
@@ -127,7 +131,7 @@ def _performance_row(key: Key, paper: Row | None, ours: Row | None) -> list[str]
     for column in COLUMNS:
         cells.append(_number(paper[column]) if paper else "–")
         if ours is None:
-            cells.append(MISSING if column == "psnr_y_db" else "")
+            cells.append(_why_missing(key) if column == "psnr_y_db" else "")
         elif ours.get(column):
             cells.append(_number(ours[column]))
         else:
@@ -142,10 +146,16 @@ def _performance_record(number: int, key: Key, paper: Row | None, ours: Row | No
         record[f"{column}_paper"] = paper[column] if paper else None
         for end in ("", "_low", "_high"):
             record[f"{column}_ours{end}"] = (ours or {}).get(column + end) or None
-    record["status"] = "measured" if ours else MISSING
+    record["status"] = "measured" if ours else _why_missing(key)
     for column in ("steps", "weights", "protocol", "command"):
         record[column] = (ours or {}).get(column) or None
     return record
+
+
+def _why_missing(key: Key) -> str:
+    """Ours is missing for want of weights, or because nobody measured yet what is at hand (--data does)."""
+    at_hand = {"Bicubic", *(NAMES[name] for name in weights.available() if name in NAMES)}
+    return UNMEASURED if key[1] in at_hand else MISSING
 
 
 def _notes(shown: Iterable[Row]) -> list[str]:
@@ -199,7 +209,3 @@ def _check_number(text: str | None, column: str, where: str) -> None:
 
 def _number(text: str) -> str:
     return f"{float(text):.4f}"
-
-
-def _parameters(name: str) -> str:
-    return f"{sum(tensor.size for tensor in weights.load(name).tensors.values()) / 1e6:.3f}"
