@@ -27,7 +27,7 @@ def test_tables_are_written_in_every_format(tmp_path, item):
 def test_figure_6_is_drawn_from_the_tables(tmp_path):
     result = run("reproduce", "fig6", "-o", tmp_path, "--format", "svg")
     assert result.exit_code == 0, result.output
-    assert "weights missing, the paper's point only: " in result.output
+    assert "not measured, the paper's point only: " in result.output
     assert (tmp_path / "fig6.svg").read_text().startswith("<?xml")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -44,6 +43,7 @@ def evaluate(
     from fourpass.evaluation.methods import parse_methods
     from fourpass.evaluation.summary import comparison_table, image_table, summarise, summary_table
     from fourpass.evaluation.tables import render, show
+    from fourpass.inference.hardware import usable_cpus
 
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     protocol = protocol_of(scale, channel, border, ma_model)
@@ -56,7 +56,7 @@ def evaluate(
             rows,
             names,
             protocol,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or usable_cpus(),
             save_images=output / "images" if save_images else None,
             progress=step,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -117,7 +118,8 @@ def _spread(jobs: Iterator[_Job], workers: int) -> Iterator[Measurement]:
         return
     # Not fork: inference libraries that are loaded here keep threads, which a forked process would lack.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    # Ctrl-C is for this process alone, which then ends the others.
+    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
     try:
         _start(pool)
         ahead = deque(pool.submit(_measure, job) for job in islice(jobs, 2 * workers))

@@ -15,19 +15,13 @@ from numpy.typing import NDArray
 from fourpass import weights
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.imaging.resize import imresize
+from fourpass.methods import METHODS
 
 Kind = Literal["bicubic", "ground-truth", "model", "folder"]
 Picture = NDArray[np.uint8]
 
-# Packaged weights -> name of the method in the paper's tables. A network that is packaged anew gets its line here.
-NAMES = {
-    "eusr": "EUSR",
-    "fourpass": "4PP-EUSR",
-    "srresnet-mse": "SRResNet-MSE",
-    "srgan-mse": "SRGAN-MSE",
-    "edsr": "EDSR",
-    "mdsr": "MDSR",
-}
+# Packaged weights -> name of the method in the paper's tables; the perceptual network ships under the project's name.
+NAMES = {name: method.title for name, method in METHODS.items()} | {"fourpass": METHODS["4pp-eusr"].title}
 
 # What a table or figure shows under other names than those: its rows -> how the packaged weights make them.
 _PATHS = {"x4": "fourpass", "x2-x2": "fourpass@x2-x2", "x8-downscale": "fourpass@x8-downscale"}
@@ -101,7 +95,9 @@ def packaged_methods(item: str) -> list[Method]:
         item: ``table2``, ``fig7`` and so on; what is not in `ROWS` shows bicubic and every packaged network.
     """
     available = set(weights.available())
-    rows = ROWS.get(item, {"Bicubic": "bicubic", **{name: source for source, name in NAMES.items()}})
+    ensemble = {METHODS[name].title for name in METHODS if METHODS[name].self_ensemble}  # in the paper's own results
+    networks = {title: name + "@self-ensemble" * (title in ensemble) for name, title in NAMES.items()}
+    rows = ROWS.get(item, {"Bicubic": "bicubic"} | networks)
     at_hand = [f'"{label}={text}"' for label, text in rows.items() if text.split("@")[0] in {"bicubic", *available}]
     return parse_methods(at_hand) if at_hand else []
 

@@ -33,12 +33,12 @@ def plane(points: Mapping[str, Mapping[str, tuple[float, float]]], dataset: str,
     axes = figure.subplots()
     names = list(dict.fromkeys(name for group in points.values() for name in group))
     colours = {name: f"C{index % 10}" for index, name in enumerate(names)}
+    labels: list[tuple[str, str, float, float]] = []
     for whose, group in points.items():
         for name, (psnr, niqe) in group.items():
             face = colours[name] if whose == "ours" else "none"
             axes.scatter(psnr, niqe, s=42, facecolors=face, edgecolors=colours[name], linewidths=1.4, zorder=3)
-            label = name if whose == "paper" else f"{name} (ours)"
-            axes.annotate(label, (psnr, niqe), xytext=(6, 4), textcoords="offset points", fontsize=8)
+            labels.append((colours[name], name if whose == "paper" else f"{name} (ours)", psnr, niqe))
     for name in points.get("ours", {}):
         if name in points.get("paper", {}):
             ends = (points["paper"][name], points["ours"][name])
@@ -50,6 +50,7 @@ def plane(points: Mapping[str, Mapping[str, tuple[float, float]]], dataset: str,
     axes.grid(alpha=0.3)
     figure.text(0.01, 0.01, note, fontsize=6, wrap=True)
     figure.tight_layout(rect=(0, 0.05, 1, 1))
+    _label(axes, labels)
     return figure
 
 
@@ -108,6 +109,25 @@ def save(figure: Any, path: Path) -> None:
             figure.savefig(path, dpi=150, metadata=metadata)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _label(axes: Any, labels: Sequence[tuple[str, str, float, float]]) -> None:
+    """Write each label beside its point, where it lies on no other label and no other point."""
+    per_unit = 72 / axes.figure.dpi  # points a pixel
+    at = [tuple(per_unit * value for value in axes.transData.transform((x, y))) for *_, x, y in labels]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in at]
+    for (colour, text, *position), (x, y) in zip(labels, at, strict=True):
+        width, height = 4.5 * len(text), 9.0  # of 8-point type, about
+        sides = [(side, lift) for lift in (-3, 7, -13, 17, -23, 27) for side in (7, -7 - width)]
+        boxes = [(x + side, y + lift, x + side + width, y + lift + height) for side, lift in sides]
+        free = [not any(_overlap(box, other) for other in taken) for box in boxes]
+        side, lift = sides[free.index(True) if True in free else 0]
+        taken.append((x + side, y + lift, x + side + width, y + lift + height))
+        axes.annotate(text, position, xytext=(side, lift), textcoords="offset points", fontsize=8, color=colour)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _marked(axes: Any, strip: Strip) -> None:

@@ -85,8 +85,8 @@ def as_json(table: Table) -> str:
 
 
 def show(table: Table) -> None:
-    """Print the table and its notes in the terminal, or 140 characters wide where there is none."""
-    console = Console() if Console().is_terminal else Console(width=140)
+    """Print the table and its notes in the terminal, or 170 characters wide where there is none."""
+    console = Console() if Console().is_terminal else Console(width=170)
     shown = RichTable(title=table.title, title_justify="left")
     for index, column in enumerate(table.columns):
         shown.add_column(column, justify="left" if index < 2 else "right", no_wrap=index < 2)
