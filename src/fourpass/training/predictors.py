@@ -233,10 +233,10 @@ def assemble(
         recipe=replace(recipe, steps=min(steps, recipe.steps)),
         networks={"nima": network},
         optimizers={
-            "head": torch.optim.Adam(network.dense.parameters(), recipe.head_learning_rate, (0.9, 0.999), 1e-7),
             "all": torch.optim.Adam(
                 [one for one in network.parameters() if one.requires_grad], recipe.learning_rate, (0.9, 0.999), 1e-7
             ),
+            "head": torch.optim.Adam(network.dense.parameters(), recipe.head_learning_rate, (0.9, 0.999), 1e-7),
         },
         metadata=metadata,
         training=training,

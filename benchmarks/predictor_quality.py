@@ -1,0 +1,144 @@
+"""How good the shipped score predictors are: a table per distortion type, monotonicity, agreement with the teacher.
+
+    python benchmarks/predictor_quality.py subjective --tid SCORES_FOLDER --pictures MADE_FOLDER
+    python benchmarks/predictor_quality.py aesthetic --crops X-crops.npy --scores X-scores.npy
+    python benchmarks/predictor_quality.py monotone --photos FOLDER [--count 30]
+
+SCORES_FOLDER holds ``tid2013_name_mos_std.txt``; MADE_FOLDER ``distorted_images``, as ``fourpass train subjective``
+leaves it in its cache, which also has the held-out crops and the teacher's scores of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.data import tid2013_coding as coding
+from fourpass.data import tid2013_noise as noise
+from fourpass.data.pictures import decode, find_images
+from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
+from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pictures
+from fourpass.data.tid2013_resynth import DISTORTIONS
+from fourpass.inference.score import Scorer
+from fourpass.metrics.correlation import kendall, pearson, spearman
+
+BLURS = (0.8, 1.6, 2.4, 3.2, 4.8)
+NOISES = (5.0, 10.0, 20.0, 30.0, 45.0)
+QUALITIES = (50.0, 30.0, 18.0, 10.0, 5.0)
+
+
+def centre_scores(scorer: Scorer, pictures: ScoredPictures) -> NDArray[np.float32]:
+    """Distributions (N, 10) of the centre crops."""
+    return np.stack([scorer.score(pictures.crop(index)).distribution for index in range(len(pictures))])
+
+
+def report(predicted: NDArray[np.floating], distributions: NDArray[np.floating], scores: NDArray[np.floating]) -> str:
+    """One line of all numbers."""
+    found = mean_scores(predicted)
+    numbers = [spearman(found, scores), pearson(found, scores), kendall(found, scores)]
+    distance = earth_movers_distance(predicted, distributions).mean()
+    return "SROCC {:.3f}, PLCC {:.3f}, KROCC {:.3f}".format(*numbers) + f", mean EMD {distance:.4f}"
+
+
+def subjective(options: argparse.Namespace) -> None:
+    """The table per distortion type on references 1 to 3."""
+    pairs = read_tid2013(options.tid, options.pictures, VALIDATION_REFERENCES)
+    pictures = scored_pictures(pairs, options.least_deviation)
+    predicted = centre_scores(Scorer(options.weights or "subjective"), pictures)
+    print(f"all {len(pictures)} pictures of references 1 to 3, centre crops: ", end="")
+    print(report(predicted, pictures.distributions, pictures.scores))
+    means = mean_scores(predicted)
+    whole = Scorer(options.weights or "subjective")
+    if options.whole:
+        every = np.array([whole.score(pictures.read(index)).mean for index in range(len(pictures))])
+        print(f"whole pictures instead of centre crops: SROCC {spearman(every, pictures.scores):.3f}")
+    kinds = np.array([opinion.kind for opinion, _ in pairs])
+    print("| type | distortion | SROCC | mean score, people | mean score, predicted |\n| --- | --- | --- | --- | --- |")
+    for kind, distortion in DISTORTIONS.items():
+        chosen = kinds == kind
+        found, real = means[chosen], pictures.scores[chosen]
+        print(f"| {kind} | {distortion.name} | {spearman(found, real):.2f} | {real.mean():.2f} | {found.mean():.2f} |")
+
+
+def aesthetic(options: argparse.Namespace) -> None:
+    """Agreement with the teacher on crops of photos that the predictor has not seen."""
+    crops, scores = np.load(options.crops, mmap_mode="r"), np.load(options.scores)
+    names = [str(index) for index in range(len(crops))]
+    pictures = ScoredPictures(names, scores, mean_scores(scores), crops.__getitem__)
+    predicted = centre_scores(Scorer(options.weights or "aesthetic"), pictures)
+    print(f"{len(pictures)} crops of held-out photos, against the teacher: ", end="")
+    print(report(predicted, scores, pictures.scores))
+    constant = np.broadcast_to(scores.mean(axis=0), scores.shape)
+    print(
+        f"the mean distribution for all of them has a mean EMD of {earth_movers_distance(constant, scores).mean():.4f}"
+    )
+
+
+def monotone(options: argparse.Namespace) -> None:
+    """Share of photos whose scores fall, level by level, with blur, noise and compression."""
+    ladders = {
+        "blur": (noise.gaussian_blur, BLURS),
+        "noise": (noise.gaussian_noise, NOISES),
+        "JPEG": (coding.jpeg, QUALITIES),
+    }
+    files = find_images(options.photos)
+    files = [files[int(place)] for place in np.linspace(0, len(files) - 1, min(options.count, len(files)))]
+    for kind in ("aesthetic", "subjective"):
+        scorer = Scorer(kind)
+        falling = dict.fromkeys(ladders, 0)
+        ends = dict.fromkeys(ladders, 0)
+        pairs = dict.fromkeys(ladders, 0.0)
+        for file in files:
+            photo = centre(decode(file), options.side)
+            for name, (function, levels) in ladders.items():
+                pictures = [photo]
+                for level in levels:
+                    made = function(photo.astype(np.float32), level, np.random.default_rng(0))
+                    pictures.append(np.clip(made.round(), 0, 255).astype(np.uint8))
+                steps = np.diff([scorer.score(picture).mean for picture in pictures])
+                falling[name] += int((steps < 0).all())
+                ends[name] += int(steps.sum() < 0)
+                pairs[name] += float((steps < 0).mean())
+        count = len(files)
+        for name in ladders:
+            shares = [falling[name] / count, ends[name] / count, pairs[name] / count]
+            words = "{:.0%} at every level, {:.0%} from first to last, {:.0%} of all steps".format(*shares)
+            print(f"{kind}, {name}, {count} photos: the score falls for {words}")
+
+
+def centre(photo: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The middle of a photo, at most so large."""
+    row, column = (max(0, (length - side) // 2) for length in photo.shape[:2])
+    return np.ascontiguousarray(photo[row : row + side, column : column + side])
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("subjective")
+    one.add_argument("--tid", type=Path, required=True)
+    one.add_argument("--pictures", type=Path, required=True)
+    one.add_argument("--least-deviation", type=float, default=0.6)
+    one.add_argument("--weights", default="")
+    one.add_argument("--whole", action="store_true")
+    one.set_defaults(run=subjective)
+    other = commands.add_parser("aesthetic")
+    other.add_argument("--crops", type=Path, required=True)
+    other.add_argument("--scores", type=Path, required=True)
+    other.add_argument("--weights", default="")
+    other.set_defaults(run=aesthetic)
+    third = commands.add_parser("monotone")
+    third.add_argument("--photos", type=Path, required=True)
+    third.add_argument("--count", type=int, default=30)
+    third.add_argument("--side", type=int, default=384)
+    third.set_defaults(run=monotone)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()
