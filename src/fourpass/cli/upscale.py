@@ -41,6 +41,15 @@ def upscale(
     megapixels: float | None = typer.Option(None, help="Output area in millions of pixels, instead of a factor."),
     fit: str | None = typer.Option(None, metavar="WxH", help="The largest output that fits into a box of this size."),
     strength: float | None = typer.Option(None, help="0: true to the input ... 1: sharpest look."),
+    strength_map: Path | None = typer.Option(
+        None, metavar="MASK", help="Picture that says the strength by place: black 0, white 1."
+    ),
+    consistency: bool = typer.Option(
+        False, "--consistency", help="Correct the output until it shrinks back to its input within 1/255."
+    ),
+    disagreement: Path | None = typer.Option(
+        None, metavar="MAP", help="Picture to write: white where the sharp look may be invented; takes one input."
+    ),
     self_ensemble: bool = typer.Option(
         False, "-x", "--self-ensemble", help="Average over 8 turns and flips: a little better, 8 times the time."
     ),
@@ -71,7 +80,6 @@ def upscale(
     from fourpass.cli import plan
     from fourpass.imaging.files import MAX_PIXELS
     from fourpass.inference.job import Wishes
-    from fourpass.inference.upscaler import Upscaler
 
     names = [*(pictures or []), *(inputs or [])]
     wishes = Wishes(
@@ -87,8 +95,10 @@ def upscale(
         max_pixels=_number("--max-pixels", max_pixels) or MAX_PIXELS,
     )
     _check(wishes, output, report, resume)
-    upscaler = Upscaler(
+    held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
+    upscaler = _upscaler(
         model,
+        held if report or any(value is not None and value is not False for value in held.values()) else None,
         backend=backend,
         precision="fp32" if fp32 else "auto",
         threads=threads,
@@ -98,7 +108,7 @@ def upscale(
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
-    settings = _settings(wishes, model, strength, backend, fp32)
+    settings = _settings(wishes, model, strength, backend, fp32) | _held(strength_map, consistency)
     manifest = _manifest(output, settings) if resume else None
     pairs = plan.pairs(
         names,
@@ -111,8 +121,10 @@ def upscale(
     )
     if output is None:
         _keep_what_is_there(pairs)
+    if disagreement and len(pairs) != 1:
+        raise ConfigError(f"--disagreement takes one picture, not {len(pairs)}")
     about = {"model": model, "strength": strength, **_how(upscaler), "settings": settings}
-    failed = _run(pairs, wishes, upscaler, manifest, report, about, dry_run)
+    failed = _run(pairs, wishes, upscaler, manifest, report, about, dry_run, disagreement)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -124,6 +136,7 @@ def _run(
     path: str | None,
     about: dict[str, Any],
     dry_run: bool,
+    disagreement: Path | None,
 ) -> bool:
     """Do the work, and say what became of it; returns whether a file failed."""
     from fourpass.cli import work
@@ -136,14 +149,16 @@ def _run(
     complete = False
     try:
         with _ending_politely():
-            items = work.plan(pairs, wishes, upscaler.default_scale, streams)
+            items = work.plan(pairs, wishes, upscaler, streams)
             with Display(sum(item.pixels for item in items), len(items)) as display:
                 if dry_run:
                     for item in items:
                         display.end(item.outcome, 0) if item.plan is None else print(describe(item.outcome))
                         outcomes.append(item.outcome)
                 else:
-                    for outcome in work.upscale(items, upscaler, wishes, display, manifest, streams):
+                    for outcome in work.upscale(
+                        items, upscaler, wishes, display, manifest, streams, disagreement=disagreement
+                    ):
                         outcomes.append(outcome)
                     display.summary(outcomes)
         complete = True
@@ -209,6 +224,31 @@ def _settings(wishes: Wishes, model: str, strength: float | None, backend: str, 
         "strip": wishes.strip,
         "size": wishes.size,
     }
+
+
+def _upscaler(model: str, held: dict[str, Any] | None, **options: Any) -> Upscaler:
+    """Return the plain Upscaler, or the one that looks back at its input."""
+    if held is None:
+        from fourpass.inference.upscaler import Upscaler
+
+        return Upscaler(model, **options)
+    from fourpass.inference.faithful import FaithfulUpscaler
+
+    return FaithfulUpscaler(model, **held, **options)
+
+
+def _mask(path: Path | None) -> Any:
+    from fourpass.imaging import files
+
+    return None if path is None else files.read(str(path)).pixels
+
+
+def _held(strength_map: Path | None, consistency: bool) -> dict[str, Any]:
+    """Return what an output's bytes depend on besides; nothing where none of it is used."""
+    from fourpass.cli.manifest import digest
+
+    settings: dict[str, Any] = {"consistency": True} if consistency else {}
+    return settings | ({"strength_map": digest(strength_map)} if strength_map else {})
 
 
 def _how(upscaler: Upscaler) -> dict[str, Any]:

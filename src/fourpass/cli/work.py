@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import traceback
@@ -13,9 +14,12 @@ from typing import BinaryIO
 from fourpass.cli.manifest import Manifest
 from fourpass.cli.plan import STANDARD, Pair
 from fourpass.cli.report import Display, Outcome
-from fourpass.errors import FourpassError
+from fourpass.errors import FourpassError, WeightsError
+from fourpass.imaging import files
 from fourpass.imaging.formats import FORMATS
 from fourpass.inference import job
+from fourpass.inference.consistency import disagreement_picture
+from fourpass.inference.faithful import Facts, FaithfulUpscaler
 from fourpass.inference.upscaler import Upscaler
 
 
@@ -41,14 +45,14 @@ class Item:
         return self.plan.pixels if self.plan is not None else 0
 
 
-def plan(pairs: Sequence[Pair], wishes: job.Wishes, usual_scale: int, streams: Streams) -> list[Item]:
+def plan(pairs: Sequence[Pair], wishes: job.Wishes, upscaler: Upscaler, streams: Streams) -> list[Item]:
     """Read the header of every input, and say what becomes of it."""
     items = []
     for pair in pairs:
         outcome = Outcome(pair.source, pair.target, "planned")
         planned = None
         try:
-            planned = job.plan(_source(pair, streams), wishes, usual_scale=usual_scale, key=pair.key, name=pair.target)
+            planned = job.plan(upscaler, _source(pair, streams), wishes, key=pair.key, name=pair.target)
         except Exception as error:
             _fail(outcome, error)
         else:
@@ -68,8 +72,13 @@ def upscale(
     display: Display,
     manifest: Manifest | None,
     streams: Streams,
+    *,
+    disagreement: Path | None = None,
 ) -> Iterator[Outcome]:
-    """Upscale the planned files one after the other; yields what became of each, the ones that cannot be included."""
+    """Upscale the planned files one after the other; yields what became of each, the ones that cannot be included.
+
+    Where the upscaler finds it, the disagreement of a file's first frame is written to ``disagreement``.
+    """
     for item in items:
         outcome = item.outcome
         if item.plan is not None and outcome.status == "planned":
@@ -77,7 +86,7 @@ def upscale(
             if manifest is not None and manifest.is_done(source, target):
                 outcome.status = "skipped"
             else:
-                _upscale(item, item.plan, upscaler, wishes, display, streams)
+                _upscale(item, item.plan, upscaler, wishes, display, streams, disagreement)
                 if manifest is not None and outcome.status == "done":
                     manifest.add(source, target)
         display.end(outcome, item.pixels)
@@ -85,7 +94,13 @@ def upscale(
 
 
 def _upscale(
-    item: Item, planned: job.Plan, upscaler: Upscaler, wishes: job.Wishes, display: Display, streams: Streams
+    item: Item,
+    planned: job.Plan,
+    upscaler: Upscaler,
+    wishes: job.Wishes,
+    display: Display,
+    streams: Streams,
+    disagreement: Path | None,
 ) -> None:
     pair, outcome = item.pair, item.outcome
     progress = display.begin(Path(pair.source).name, planned.pixels)
@@ -96,6 +111,10 @@ def _upscale(
     began = time.monotonic()
     try:
         job.upscale_file(upscaler, _source(pair, streams), target, planned, wishes, progress=progress)
+        if isinstance(upscaler, FaithfulUpscaler):
+            _note(outcome, upscaler.take_facts(), disagreement)
+    except WeightsError:  # no other file would fare better
+        raise
     except Exception as error:
         _fail(outcome, error)
         return
@@ -104,6 +123,17 @@ def _upscale(
     outcome.megapixels_per_second = round(planned.pixels / 1e6 / max(outcome.seconds, 1e-3), 3)
     if isinstance(target, str):
         outcome.bytes = os.path.getsize(target)
+
+
+def _note(outcome: Outcome, facts: Sequence[Facts], disagreement: Path | None) -> None:
+    """Keep what is known of a file's frames: the worst of each."""
+    found = [each.lr_psnr for each in facts if math.isfinite(each.lr_psnr)]
+    outcome.lr_psnr = round(min(found), 3) if found else None
+    if facts and facts[0].consistent is not None:
+        outcome.consistent = all(each.consistent for each in facts)
+        outcome.corrections = max(each.steps or 0 for each in facts)
+    if disagreement and facts and facts[0].disagreement is not None:
+        files.write(str(disagreement), disagreement_picture(facts[0].disagreement)[..., None])
 
 
 def _fail(outcome: Outcome, error: Exception) -> None:

@@ -132,7 +132,7 @@ def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixe
     if pixels > max_pixels:
         what = f"{image.width}x{rows}" + (f" in {frames} frames" if frames > 1 else "")
         raise ImageError(
-            f"{name}: claims {what}, {pixels / 1e6:,.0f} megapixels; the limit is {max_pixels / 1e6:,.0f}; if you "
+            f"{name}: claims {what}, {_millions(pixels)} megapixels; the limit is {_millions(max_pixels)}; if you "
             f"trust it, raise the limit with --max-pixels {pixels}"
         )
     if key in ("avif", "heif") and "n-pages" in names and int(image.get("n-pages")) > 1:
@@ -171,6 +171,10 @@ def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixe
         loop=int(image.get("loop")) if timed and "loop" in names else 0,
         metadata=kept,
     )
+
+
+def _millions(pixels: int) -> str:
+    return f"{pixels / 1e6:,.0f}" if pixels >= 10_000_000 else f"{pixels / 1e6:.4g}"
 
 
 def _orientation(image: pyvips.Image) -> int:

@@ -15,7 +15,7 @@ from fourpass.errors import ImageError
 from fourpass.imaging import alpha, files, formats, limits, writer
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.inference.pictures import upscale_picture
-from fourpass.inference.sizes import plan_size
+from fourpass.inference.sizes import plan_size, trained_scale
 from fourpass.inference.upscaler import Progress, Upscaler
 
 
@@ -77,22 +77,23 @@ def output_key(source: str, wished: str | None = None) -> str:
     return wished or (source if source in formats.WRITTEN else "avif")
 
 
-def plan(source: files.Source, wishes: Wishes, *, usual_scale: int, key: str | None, name: str) -> Plan:
+def plan(upscaler: Upscaler, source: files.Source, wishes: Wishes, *, key: str | None, name: str) -> Plan:
     """Find out what a file would become, and refuse at once what its output format cannot hold.
 
     Args:
+        upscaler: what is going to upscale it.
         source: path or bytes of the input.
         wishes: what is asked for.
-        usual_scale: what is meant where no size is asked for.
         key: format of the output; None: that of the input.
         name: of the output, for messages; the input is named by its path.
 
     Raises:
         ImageError: the input cannot be read, or the output could not be written.
-        ConfigError: a size that makes no sense.
+        ConfigError: a size that makes no sense, or is out of the model's reach.
     """
     header = files.probe(source, name=_name(source), max_pixels=wishes.max_pixels)
-    size = plan_size(header.size, **(wishes.size or {"scale": usual_scale}))
+    size = plan_size(header.size, **(wishes.size or {"scale": upscaler.default_scale}))
+    trained_scale(header.size, size, upscaler.scales)
     key = output_key(header.format, key)
     # Whether any pixel is transparent is not known yet; many files with transparency are opaque throughout.
     limits.check(replace(header.resized(size), alpha=False), key, name, wishes.quality)
