@@ -129,8 +129,8 @@ def _area_shares(pictures: Sequence[Picture]) -> NDArray[np.float64]:
 def _mean_gradient(picture: Picture, row: int, column: int, side: int) -> float:
     table = picture.gradient
     top, left = min(row // CELL, table.shape[0] - 2), min(column // CELL, table.shape[1] - 2)
-    bottom = min(max((row + side) // CELL, top + 1), table.shape[0] - 1)
-    right = min(max((column + side) // CELL, left + 1), table.shape[1] - 1)
+    bottom = min(max(-(-(row + side) // CELL), top + 1), table.shape[0] - 1)
+    right = min(max(-(-(column + side) // CELL), left + 1), table.shape[1] - 1)
     total = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
     return float(total / ((bottom - top) * (right - left)))
 

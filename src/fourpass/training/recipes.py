@@ -107,8 +107,8 @@ class EusrRecipe(Recipe):
         for name in ("features", "shared_blocks", "upscale_blocks", "candidates"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
-        if not self.scales or any(scale not in (2, 4, 8) for scale in self.scales):
-            raise ConfigError(f"recipe: scales {list(self.scales)} are not some of 2, 4 and 8")
+        if not self.scales or not set(self.scales) <= {2, 4, 8} or len(set(self.scales)) < len(self.scales):
+            raise ConfigError(f"recipe: scales {list(self.scales)} are not some of 2, 4 and 8, each once")
         for name in ("odds", "patches"):
             values = getattr(self, name)
             if len(values) != len(self.scales):

@@ -1,0 +1,91 @@
+"""Recipes: the paper's numbers by default, and every mistake named."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from fourpass.errors import ConfigError
+from fourpass.training.recipes import EusrRecipe, build, load, parse_override
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def test_the_defaults_are_the_papers():
+    recipe = load(EusrRecipe, RECIPES / "paper" / "eusr.toml")
+    assert recipe == EusrRecipe()
+    assert (recipe.features, recipe.shared_blocks, recipe.upscale_blocks, recipe.scales) == (64, 32, 1, (2, 4, 8))
+    assert (recipe.steps, recipe.batch, recipe.patches) == (1_000_000, 16, (48, 48, 48))
+    assert (recipe.learning_rate, recipe.schedule, recipe.halve_every, recipe.decay) == (1e-4, "halving", 200_000, 0.5)
+    assert len(set(recipe.odds)) == 1
+    assert (recipe.ema, recipe.clip, recipe.warm_up, recipe.candidates, recipe.init) == (0, 0, 0, 1, "")
+
+
+@pytest.mark.parametrize("file", sorted(RECIPES.glob("*/eusr.toml")), ids=lambda file: "/".join(file.parts[-2:]))
+def test_what_a_file_says_differs_from_the_defaults(file):
+    recipe, defaults = load(EusrRecipe, file), EusrRecipe()
+    keys = re.findall(r"^(\w+) *=", file.read_text(), re.MULTILINE)
+    needless = [
+        key for key in keys if getattr(recipe, key) == getattr(defaults, key) and key not in ("patches", "steps")
+    ]
+    assert not needless
+
+
+def test_the_recipe_that_ships():
+    recipe = load(EusrRecipe, RECIPES / "cpu" / "eusr.toml")
+    assert recipe.odds == (0.25, 0.6, 0.15)
+    assert recipe.patches == (48, 48, 24)
+    assert (recipe.learning_rate, recipe.schedule, recipe.ema, recipe.batch) == (2e-4, "cosine", 0.999, 16)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"crop_boarder": 4}, "unknown key 'crop_boarder'; known are batch"),
+        ({"learning_rate": -1e-4}, "learning_rate = -0.0001 is negative"),
+        ({"learning_rate": float("nan")}, "learning_rate = nan is negative or not finite"),
+        ({"odds": [1, -1, 1]}, "odds = -1.0 is negative"),
+        ({"batch": 0}, "batch is 0; it must be positive"),
+        ({"batch": 1.5}, "batch = 1.5 is not of type int"),
+        ({"batch": True}, "batch = True is not of type int"),
+        ({"steps": "many"}, "steps = 'many' is not of type int"),
+        ({"scales": 4}, r"scales = 4 is not of type tuple"),
+        ({"scales": [2, 3, 4]}, r"scales \[2, 3, 4\] are not some of 2, 4 and 8"),
+        ({"scales": [2, 2, 4]}, "are not some of 2, 4 and 8, each once"),
+        ({"patches": [48]}, "patches has 1 values for 3 scales"),
+        ({"odds": [0, 0, 0]}, "odds must not all be 0"),
+        ({"schedule": "linear"}, "schedule 'linear' is not one of constant, halving, cosine"),
+        ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
+        ({"halve_every": 0}, "schedule 'halving' wants halve_every"),
+        ({"ema": 1.0}, "ema 1.0 is not below 1"),
+        ({"features": 0}, "features is 0"),
+    ],
+)
+def test_a_mistake_is_named(values, message):
+    with pytest.raises(ConfigError, match=rf"^x\.toml: .*{message}") as caught:
+        build(EusrRecipe, values, source="x.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read"):
+        load(EusrRecipe, tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("steps = = 3")
+    with pytest.raises(ConfigError, match=r"bad\.toml: not TOML"):
+        load(EusrRecipe, tmp_path / "bad.toml")
+
+
+def test_the_command_line_is_stronger_than_the_file(tmp_path):
+    (tmp_path / "r.toml").write_text("steps = 3\nbatch = 2")
+    recipe = load(EusrRecipe, tmp_path / "r.toml", dict(map(parse_override, ("steps=5", "init=eusr", "odds=[1,2,3]"))))
+    assert (recipe.steps, recipe.batch, recipe.init, recipe.odds) == (5, 2, "eusr", (1.0, 2.0, 3.0))
+    with pytest.raises(ConfigError, match="not of the form key=value"):
+        parse_override("steps")
+
+
+def test_recipes_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EusrRecipe().steps = 3
