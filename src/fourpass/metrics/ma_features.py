@@ -25,6 +25,7 @@ SMALLEST = 84  # pixels: a quarter of each side must hold five blocks of 5x5, so
 
 _Array = NDArray[np.float64]
 _ORIENTATIONS, _SCALES = 6, 2
+_CHUNK = 4096  # coefficients whose neighbourhoods are weighed at once: they fit in the cache
 _GUARD = 16  # pixels cut from each side of a band of the finest scale before its statistics are taken
 
 # Which of three directions (up to 30, 60, 90 degrees) a coefficient of the 7x7 DCT belongs to; the mean to none.
@@ -189,7 +190,10 @@ def _normalised_band(bands: list[_Array], scale: int, band: int) -> _Array:
     covariance = neighbours @ neighbours.T / neighbours.shape[1]
     tolerance = len(covariance) * np.finfo(np.float64).eps  # MATLAB's
     precision = np.linalg.pinv(_without_negative(covariance), rcond=tolerance, hermitian=True)
-    scale_square = np.einsum("ij,ij->j", precision @ neighbours, neighbours) / divisor
+    scale_square = np.empty(neighbours.shape[1])
+    for start in range(0, len(scale_square), _CHUNK):
+        some = neighbours[:, start : start + _CHUNK]
+        scale_square[start : start + _CHUNK] = np.einsum("ij,ij->j", precision @ some, some) / divisor
     if not (scale_square > 0).all():
         raise MetricError("the picture is too flat; Ma's SR score of it is not defined")
     ratio = (centre - centre.mean()) / np.sqrt(scale_square).reshape(centre.shape)

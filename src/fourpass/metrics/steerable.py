@@ -29,10 +29,9 @@ def steerable_pyramid(plane: NDArray[np.float64], scales: int, orientations: int
     """
     spectrum = np.fft.fftshift(np.fft.fft2(plane))
     across, down = (_frequencies(length) for length in (plane.shape[1], plane.shape[0]))
-    angle = np.arctan2(down[:, None], across[None, :])
     radius = np.hypot(down[:, None], across[None, :])
     radius[radius == 0] = radius[radius > 0].min()  # the mean itself: kept from the logarithm, in no band anyway
-    octave = np.log2(radius)
+    right, below, octave = across[None, :] / radius, down[:, None] / radius, np.log2(radius)
     high = _inverse(spectrum * _high_pass(octave))
     spectrum = spectrum * _low_pass(octave)
     order = orientations - 1
@@ -41,13 +40,14 @@ def steerable_pyramid(plane: NDArray[np.float64], scales: int, orientations: int
     levels = []
     for level in range(1, scales + 1):
         ring = spectrum * _high_pass(octave + level) * ((-1j) ** order * gain)
-        levels.append(
-            np.stack(
-                [_inverse(ring * np.cos(angle - band * np.pi / orientations) ** order) for band in range(orientations)]
-            )
-        )
+        bands = []
+        for band in range(orientations):
+            turn = band * np.pi / orientations
+            bands.append(_inverse(ring * (right * np.cos(turn) + below * np.sin(turn)) ** order))
+        levels.append(np.stack(bands))
         middle = tuple(_middle(length) for length in spectrum.shape)
-        spectrum, angle, octave = spectrum[middle], angle[middle], octave[middle]
+        spectrum, octave = spectrum[middle], octave[middle]
+        right, below = right[middle], below[middle]
         spectrum = spectrum * _low_pass(octave + level)
     return Pyramid(high, levels)
 
