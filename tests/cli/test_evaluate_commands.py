@@ -34,6 +34,7 @@ def test_figure_6_is_drawn_from_the_tables(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["table1", "--methods", "eusr"], "table1 is counted in the code"),
         (["fig2"], "Figs. 2 to 5 are drawings"),
         (["table9"], "table9: not one of table1"),
         (["table2", "--format", "png"], "--format png: table2 is written as md, tex, csv, json"),

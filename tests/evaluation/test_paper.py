@@ -67,7 +67,7 @@ def test_ours_stands_beside_the_papers_and_what_is_missing_says_so(measured):
         (HEADER + ROW.format("EUSR", "many"), "line 2: steps is 'many'"),
         (HEADER + "BSD100,EUSR\n", "line 2: has more or fewer cells"),
         (HEADER + ROW.format("EUSR", 1).replace("fourpass evaluate", ""), "the column command is empty"),
-        (HEADER + ROW.format("EUSR", 1).replace("x4; Y", ""), "no protocol is given"),
+        (HEADER + ROW.format("EUSR", 1).replace("x4; Y", ""), "the column protocol is empty"),
         (HEADER + ROW.format("EUSR", 1).replace("27.5", "nan"), "psnr_y_db is 'nan'"),
     ],
 )

@@ -49,7 +49,7 @@ def measured_rows(number: int, files: Sequence[Path] = ()) -> dict[Key, Row]:
     """Our rows for a table: those committed with the code, then those of the given files, which take their place.
 
     Args:
-        number: 1..5.
+        number: 2..5.
         files: CSV files as ``fourpass evaluate`` writes them (``summary.csv``).
 
     Raises:
@@ -172,14 +172,12 @@ def _keyed(rows: list[Row], file: Path) -> dict[Key, Row]:
         key = (row.get("dataset", ""), row.get("method", ""))
         if key in found:
             raise DatasetError(f"{file}, line {line}: {' '.join(key)} stands there twice; keep one of the rows")
-        for column in ("method", "command"):
+        for column in ("dataset", "method", "protocol", "command"):
             if not row.get(column):
                 raise DatasetError(
                     f"{file}, line {line}: the column {column} is empty; write it with fourpass evaluate"
                 )
-        if key[0] and not row.get("protocol"):
-            raise DatasetError(f"{file}, line {line}: no protocol is given; write it with fourpass evaluate")
-        for column in (*COLUMNS, "steps", "parameters_millions"):
+        for column in (*COLUMNS, "steps"):
             _check_number(row.get(column), column, f"{file}, line {line}")
         found[key] = row
     return found
