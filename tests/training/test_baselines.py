@@ -162,6 +162,17 @@ def parameters(network):
     return {name: value.detach().clone() for name, value in network.named_parameters()}
 
 
+@pytest.mark.slow
+def test_edsr_of_the_papers_size_trains(photos, cache):
+    """Ten steps of 43 million parameters at the paper's learning rate, on one batch, so that no noise hides it."""
+    numbers = {key: value for key, value in METHODS["edsr"].numbers.items() if key != "scales"}
+    phase = prepared("edsr", photos, cache, **numbers, batch=2, patches=[12], learning_rate=1e-4)
+    tools, batch = loop.Tools(phase), phase.batch(0, (0, 0, 0))
+    losses = [float(phase.step(batch, tools)["loss"]) for _ in range(10)]
+    assert losses[-1] < 0.7 * losses[0]
+    assert np.isfinite(losses).all()
+
+
 def test_batch_norm_statistics_are_exported(photos, cache, start):
     stored = weights.load(start)
     assert np.abs(stored.tensors["blocks.0.norm1.running_mean"]).max() > 0
