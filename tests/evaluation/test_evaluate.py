@@ -2,6 +2,9 @@
 
 import csv
 import json
+import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -234,6 +237,19 @@ def test_bicubic_is_the_papers_row(shared, name):
     assert summary.means["psnr"].mean == pytest.approx(float(paper["psnr_y_db"]), abs=0.02)
     assert summary.means["ssim"].mean == pytest.approx(float(paper["ssim_y"]), abs=0.002)
     assert summary.means["niqe"].mean == pytest.approx(float(paper["niqe"]), rel=0.02)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_a_hundred_pictures_take_under_20_seconds_on_two_cores(shared, tmp_path):
+    """In processor time, which a busy machine lengthens less than the time on the clock."""
+    arguments = ["--data", str(shared / "data/eval/BSD100"), "--methods", "bicubic", "--metrics", "psnr,ssim,niqe"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "fourpass.cli.app", "evaluate", *arguments, "-o", str(tmp_path), "--workers", "2"]
+    subprocess.run(command, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert spent / 2 < 20, spent
 
 
 @pytest.mark.shared

@@ -49,6 +49,7 @@ class Method:
         self_ensemble: average over the eight flips and turns (geometric self-ensemble).
         steps: training steps behind the weights; None where unknown.
         sha256: first 12 digits of the weights' hash; empty where there are none.
+        note: what the weights say of themselves, say that their loss asked a stand-in; may be empty.
         strength: blend of the packaged faithful (0) and perceptual (1) weights; None takes the source as it is.
     """
 
@@ -59,6 +60,7 @@ class Method:
     self_ensemble: bool = False
     steps: int | None = None
     sha256: str = ""
+    note: str = ""
     strength: float | None = None
 
 
@@ -166,8 +168,8 @@ def _parse(text: str, self_ensemble: bool) -> Method:
         raise ConfigError(f"{text}: {path!r} is not one of x2-x2, x8-downscale, self-ensemble, strength:0.5")
     marks = [path if path != "self-ensemble" else "", "self-ensemble" if ensemble else ""]
     named = " ".join([NAMES.get(source) or Path(source).stem, *(f"({mark})" for mark in marks if mark)])
-    steps, sha256 = _provenance(source) if strength is None else (None, "")
-    return Method(label or named, "model", source, route, ensemble, steps, sha256, strength)
+    steps, sha256, note = _provenance(source) if strength is None else (None, "", "")
+    return Method(label or named, "model", source, route, ensemble, steps, sha256, note, strength)
 
 
 def _strength(path: str) -> float:
@@ -177,16 +179,16 @@ def _strength(path: str) -> float:
         raise ConfigError(f"{path!r} names no strength within 0..1") from None
 
 
-def _provenance(source: str) -> tuple[int | None, str]:
+def _provenance(source: str) -> tuple[int | None, str, str]:
     if source.endswith(".onnx"):
         if not Path(source).is_file():
             raise WeightsError(f"{source}: no such file")
-        return None, ""
+        return None, "", ""
     try:
         loaded = weights.load(source)
     except WeightsError as error:
         raise WeightsError(f"{error}; nor is it bicubic, ground-truth, an .onnx file or a folder of results") from None
-    return loaded.metadata.steps, loaded.sha256[:12]
+    return loaded.metadata.steps, loaded.sha256[:12], loaded.metadata.note
 
 
 def _unit(image: Picture) -> NDArray[np.float32]:

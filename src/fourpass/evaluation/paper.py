@@ -147,7 +147,7 @@ def _performance_record(number: int, key: Key, paper: Row | None, ours: Row | No
         for end in ("", "_low", "_high"):
             record[f"{column}_ours{end}"] = (ours or {}).get(column + end) or None
     record["status"] = "measured" if ours else _why_missing(key)
-    for column in ("steps", "weights", "protocol", "command"):
+    for column in ("steps", "weights", "protocol", "command", "note"):
         record[column] = (ours or {}).get(column) or None
     return record
 
@@ -158,9 +158,10 @@ def _why_missing(key: Key) -> str:
     return UNMEASURED if key[1] in at_hand else MISSING
 
 
-def _notes(shown: Iterable[Row]) -> list[str]:
+def _notes(shown: Sequence[Row]) -> list[str]:
     notes = [f"Protocol of our rows: {protocol}." for protocol in protocols(shown)]
     notes.append("Paper: Y channel, 4 px cropped from each border (Choi et al. 2018, section 5).")
+    notes += dict.fromkeys(f"{row['method']}: {row['note']}." for row in shown if row.get("note"))
     return [*notes, f"'{NEEDS_MODEL}': Ma's SR score takes the authors' file; see docs/metrics.md."]
 
 

@@ -84,10 +84,11 @@ def summary_table(
         for name in names:
             record |= _interval(column(METRICS[name], protocol), item.means[name], METRICS[name].decimals)
         record |= {"steps": method.steps, "weights": method.sha256, "protocol": protocol.sentence(), "command": command}
-        records.append(record)
+        records.append(record | {"note": method.note})
     counts = ", ".join(f"{name} {count}" for name, count in {s.dataset: s.images for s in summaries}.items())
     title = f"Mean over the pictures of each set ({counts})"
     notes = [f"Protocol: {protocol.sentence()}.", INTERVALS]
+    notes += [f"{method.label}: {method.note}." for method in methods if method.note]
     headings = ["Set", "Method", *(_heading(name) for name in names)]
     return Table(title, headings, rows, notes, records)
 
