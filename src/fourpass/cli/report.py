@@ -30,6 +30,10 @@ class Outcome:
         lost: what of the input that format could not keep.
         seconds, megapixels_per_second: of the work on it, output pixels counted.
         bytes: of the output file.
+        lr_psnr: PSNR, in dB, of the output shrunk again against the input, lowest of the frames; None where it shrinks
+            back to the very input, or is smaller than it.
+        consistent, corrections: with --consistency: whether the difference is within 1/255 everywhere, and the
+            corrections that it took.
         traceback: of an error that nobody foresaw.
     """
 
@@ -45,6 +49,9 @@ class Outcome:
     seconds: float | None = None
     megapixels_per_second: float | None = None
     bytes: int | None = None
+    lr_psnr: float | None = None
+    consistent: bool | None = None
+    corrections: int | None = None
     traceback: str | None = None
 
 
