@@ -1,7 +1,6 @@
 """The comparison page, looked at by a real browser: slider, zoom, difference map, blind votes and their rating."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -24,20 +23,6 @@ def plain(colour):
 def html():
     entries = [Entry(name, {label: plain(colour) for label, colour in COLOURS.items()}) for name in ("one", "two")]
     return page(entries, ["psnr", "rmse"], Protocol(4))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("wants Chromium: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="wants playwright, of the dev extra")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    flags += ["--disable-component-update", "--disable-sync"]
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
 
 
 @pytest.fixture

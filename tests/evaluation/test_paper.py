@@ -60,6 +60,13 @@ def test_ours_stands_beside_the_papers_and_what_is_missing_says_so(measured):
     assert (record["psnr_y_db_ours_low"], record["status"], record["sr_score_ours"]) == ("27", "measured", None)
 
 
+def test_a_stand_in_is_named_below_the_table(tmp_path):
+    row = ROW.format("CX", 1500).rstrip() + ',"CX; features: vgg16-hed, conv3_3 for conv3_4"\n'
+    (tmp_path / "t.csv").write_text(HEADER.rstrip() + ",note\n" + row)
+    table = paper.performance_table(2, paper.measured_rows(2, [tmp_path / "t.csv"]))
+    assert "CX: CX; features: vgg16-hed, conv3_3 for conv3_4." in table.notes
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
