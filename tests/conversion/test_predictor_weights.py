@@ -13,8 +13,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from test_convert import graph
 from torch import nn
 
+from fourpass.conversion import convert
 from fourpass.conversion.predictors import (
     download_torchvision,
     from_keras,
@@ -24,6 +26,7 @@ from fourpass.conversion.predictors import (
     read_trunk,
 )
 from fourpass.errors import WeightsError
+from fourpass.models import build
 from fourpass.models.mobilenet_v2 import MobileNetV2, PaddedConv2d
 
 
@@ -79,8 +82,31 @@ def test_keras_file_of_another_network_is_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="lacks Conv1/kernel, so it is no Keras MobileNetV2"):
         from_keras_h5(tmp_path / "weights.h5")
     (tmp_path / "broken.h5").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="not a readable HDF5 file"):
+    with pytest.raises(WeightsError, match="not a whole HDF5 file"):
         from_keras_h5(tmp_path / "broken.h5")
+
+
+def test_convert_reads_the_authors_frozen_graph_and_npz(references: Path, tmp_path: Path) -> None:
+    variables = {name.removesuffix(":0"): value for name, value in keras_arrays(references).items()}
+    (tmp_path / "score_predictor_ava.pb").write_bytes(graph(variables))
+    converted = convert(tmp_path / "score_predictor_ava.pb", lineage="aesthetic-authors")
+    assert converted.metadata.architecture == "nima"
+    assert converted.metadata.numbers == {"width": 0.35}
+    assert converted.metadata.lineage == "aesthetic-authors"
+    assert converted.sha256 == convert(references / "nima_aesthetic.npz").sha256
+    build(converted)
+
+
+def test_convert_tells_what_is_missing(references: Path, tmp_path: Path) -> None:
+    variables = {name.removesuffix(":0"): value for name, value in keras_arrays(references).items()}
+    without = {name: value for name, value in variables.items() if not name.startswith("dense")}
+    np.savez(tmp_path / "trunk.npz", **without)
+    with pytest.raises(WeightsError, match="without a dense layer of ten scores nothing"):
+        convert(tmp_path / "trunk.npz")
+    without = {name: value for name, value in variables.items() if name != "block_3_expand_BN/gamma"}
+    np.savez(tmp_path / "torn.npz", **without)
+    with pytest.raises(WeightsError, match="lacks block_3_expand_BN/gamma"):
+        convert(tmp_path / "torn.npz")
 
 
 def test_torchvisions_normalisation_and_epsilon_are_folded_in() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.conversion import baselines, eusr, vgg
+from fourpass.conversion import baselines, eusr, predictors, vgg
 from fourpass.conversion.graphdef import read_constants
 from fourpass.errors import WeightsError, missing_extra
 from fourpass.weights import Metadata, Weights
@@ -37,6 +37,7 @@ CONVERTERS: list[tuple[Callable[[Tensors], bool], Callable[[Tensors], Converted]
     (baselines.recognises_mdsr, baselines.mdsr),
     (baselines.recognises_srresnet, baselines.srresnet),
     (baselines.recognises_msrresnet, baselines.msrresnet),
+    (predictors.recognises, predictors.nima),
     (vgg.recognises, vgg.torchvision),
     (vgg.recognises_hed, vgg.hed),
 ]

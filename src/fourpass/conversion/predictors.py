@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.conversion.vgg import read_h5
 from fourpass.errors import WeightsError, missing_extra
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -20,6 +21,36 @@ _NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "movi
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225])
 _BLOCKS = 17
+# Keras' width multipliers: channels of the first layer, and into the last.
+_WIDTHS = {0.35: (16, 112), 0.5: (16, 160), 0.75: (24, 240), 1.0: (32, 320), 1.3: (40, 416), 1.4: (48, 448)}
+
+
+def recognises(tensors: Arrays) -> bool:
+    """Say whether these are a Keras MobileNetV2's variables, or a score predictor under our own names."""
+    return any("block_16_project/kernel" in name for name in tensors) or "trunk.features.18.0.weight" in tensors
+
+
+def nima(tensors: Arrays) -> tuple[str, dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """Convert a score predictor, for `fourpass.conversion.convert`: architecture, numbers, tensors.
+
+    Raises:
+        WeightsError: a layer is missing, or the network has no dense layer of ten, or a width that was never published.
+    """
+    ours = "trunk.features.18.0.weight" in tensors
+    renamed = (
+        {name: value.astype(np.float32) for name, value in tensors.items()}
+        if ours
+        else from_keras(tensors, "this MobileNetV2")
+    )
+    if "dense.weight" not in renamed:
+        raise WeightsError(
+            "a MobileNetV2 without a dense layer of ten scores nothing; to train a predictor on it, set trunk in a recipe"
+        )
+    channels = renamed["trunk.features.0.0.weight"].shape[0], renamed["trunk.features.18.0.weight"].shape[1]
+    width = next((width for width, found in _WIDTHS.items() if found == channels), None)
+    if width is None:
+        raise WeightsError(f"a MobileNetV2 of {channels[0]} to {channels[1]} channels is of none of Keras' widths")
+    return "nima", {"width": width}, renamed
 
 
 def from_keras(arrays: Arrays, source: str) -> dict[str, NDArray[np.float32]]:
@@ -65,22 +96,7 @@ def from_keras_h5(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]
         BackendError: h5py is not installed.
         WeightsError: the file cannot be read or holds no MobileNetV2.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise missing_extra("train", "h5py") from None
-    arrays: dict[str, NDArray[Any]] = {}
-
-    def collect(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim:
-            arrays[name] = item[()]
-
-    try:
-        with h5py.File(Path(path), "r") as handle:
-            handle.visititems(collect)
-    except OSError as error:
-        raise WeightsError(f"{path}: not a readable HDF5 file ({error})") from None
-    return from_keras(arrays, str(path))
+    return from_keras(read_h5(Path(path)), str(path))
 
 
 def from_torchvision(state: Arrays, source: str) -> dict[str, NDArray[np.float32]]:
