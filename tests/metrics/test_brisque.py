@@ -12,6 +12,7 @@ from scipy.special import gamma
 from fourpass.errors import MetricError
 from fourpass.imaging.resize import imresize
 from fourpass.metrics.brisque import brisque, features, live_model
+from fourpass.metrics.protocol import planes
 
 
 @pytest.mark.shared
@@ -19,6 +20,20 @@ from fourpass.metrics.brisque import brisque, features, live_model
 def test_equals_lives_program(saturation_sample: Callable[[str], np.ndarray], name: str, expected: float) -> None:
     # LIVE's program writes features to six digits between its two halves; the score moves by 0.0005 for that.
     assert brisque(saturation_sample(name)) == pytest.approx(expected, abs=0.002)
+
+
+@pytest.mark.shared
+def test_equals_lives_program_to_the_last_digit_when_it_rounds_as_that(
+    saturation_sample: Callable[[str], np.ndarray],
+) -> None:
+    model = live_model()
+    found = features(planes(saturation_sample("I04"), "gray", 0)[0])
+    written = np.array([float(f"{value:f}") for value in found])  # what goes into svm-scale ...
+    scaled = 2 * (written - model.low) / (model.high - model.low) - 1
+    scaled = np.array([float(f"{value:g}") for value in scaled])  # ... and what comes out
+    distances = np.sum((model.vectors - scaled) ** 2, axis=1)
+    score = model.coefficients @ np.exp(-model.gamma * distances) - model.rho
+    assert score == pytest.approx(-0.107618, abs=1e-6)
 
 
 def test_the_regression_is_lives() -> None:
