@@ -18,7 +18,7 @@ from fourpass.data.patches import PatchBatch, Patches
 from fourpass.data.pictures import find_images, load_pictures
 from fourpass.errors import WeightsError
 from fourpass.models.eusr import EUSR
-from fourpass.training import distributed
+from fourpass.training import checkpoint, distributed
 from fourpass.training.loop import Tools
 from fourpass.training.precision import pick_device, place
 from fourpass.training.recipes import EusrRecipe
@@ -132,6 +132,12 @@ def start_from(network: nn.Module, name: str, metadata: weights.Metadata) -> wei
         raise WeightsError(
             f"{name}: weights of {start.metadata.architecture}, but this phase trains {metadata.architecture}"
         )
+    theirs, ours = checkpoint.plain(start.metadata.numbers), checkpoint.plain(metadata.numbers)
+    for key in sorted(theirs.keys() | ours.keys()):
+        if theirs.get(key) != ours.get(key):
+            raise WeightsError(
+                f"{name}: weights with {key} {theirs.get(key)}, but the recipe has {ours.get(key)}; change one of them"
+            )
     models.load_strictly(network, start)
     data = metadata.data if start.metadata.data in metadata.data else f"{start.metadata.data}; {metadata.data}"
     return weights.Metadata(
