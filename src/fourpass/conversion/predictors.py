@@ -44,7 +44,7 @@ def nima(tensors: Arrays) -> tuple[str, dict[str, Any], dict[str, NDArray[np.flo
     )
     if "dense.weight" not in renamed:
         raise WeightsError(
-            "a MobileNetV2 without a dense layer of ten scores nothing; to train a predictor on it, set trunk in a recipe"
+            "a MobileNetV2 without a dense layer of ten scores nothing; to train a predictor on it, name it as trunk"
         )
     channels = renamed["trunk.features.0.0.weight"].shape[0], renamed["trunk.features.18.0.weight"].shape[1]
     width = next((width for width, found in _WIDTHS.items() if found == channels), None)
