@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.imaging.picture import Pixels
+from fourpass.imaging.resize import contributions, imresize
+
+_BAND = 64  # rows of a band of enlarged transparency
 
 
 def bleed(colours: Pixels, alpha: Pixels) -> Pixels:
@@ -67,26 +70,35 @@ def constant(alpha: Pixels) -> int | None:
     return int(first) if (alpha == first).all() else None
 
 
-def within_neighbours(bands: Iterable[Pixels], alpha: Pixels, size: tuple[int, int]) -> Iterator[Pixels]:
-    """Keep an enlarged plane within the values that the input has around each place.
+def enlarge(alpha: Pixels, size: tuple[int, int]) -> Iterator[Pixels]:
+    """Resize transparency: bicubic, antialiased, as a stream.
 
-    So what is fully opaque, or fully transparent, stays exactly so, and edges do not ring.
+    A network draws dotted lines along the hard edges that masks have, and transparency is no photo; so none is used.
 
     Args:
-        bands: (rows, W'), rows of the enlarged plane, from top to bottom.
-        alpha: (H, W), the plane before it was enlarged, same dtype.
-        size: (rows, columns) of the enlarged plane, no side smaller than alpha's.
+        alpha: (H, W), uint8 or uint16.
+        size: (rows, columns) of the result.
 
     Yields:
-        the bands, each value within the least and the greatest of the 3x3 input pixels around it.
+        (rows, columns) of the same dtype, from top to bottom. Where a plane grows, each value is within the least and
+        the greatest of the 3x3 input pixels around it: what is fully opaque, or fully transparent, stays exactly so,
+        and edges do not ring.
     """
-    least, greatest = _extremes(alpha)
+    weights, indices = contributions(alpha.shape[0], size[0], size[0] / alpha.shape[0])
+    grows = size[0] >= alpha.shape[0] and size[1] >= alpha.shape[1]
+    least, greatest = _extremes(alpha) if grows else (alpha, alpha)
     columns = _sources(np.arange(size[1]), size[1], alpha.shape[1])
-    done = 0
-    for band in bands:
-        rows = _sources(np.arange(done, done + len(band)), size[0], alpha.shape[0])[:, None]
-        done += len(band)
-        yield np.clip(band, least[rows, columns], greatest[rows, columns])
+    top = np.iinfo(alpha.dtype).max
+    for start in range(0, size[0], _BAND):
+        rows = slice(start, min(start + _BAND, size[0]))
+        taps = alpha[indices[rows]].astype(np.float32)  # (rows, taps, W)
+        narrow = np.einsum("rt,rtw->rw", weights[rows].astype(np.float32), taps)
+        values = np.floor(imresize(narrow, size=(len(narrow), size[1])) + np.float32(0.5))
+        band = np.clip(values, 0, top).astype(alpha.dtype)
+        if grows:
+            around = _sources(np.arange(rows.start, rows.stop), size[0], alpha.shape[0])[:, None]
+            band = np.clip(band, least[around, columns], greatest[around, columns])
+        yield band
 
 
 def _extremes(alpha: Pixels) -> tuple[Pixels, Pixels]:

@@ -21,8 +21,8 @@ def upscale_picture(
 ) -> Iterator[Pixels]:
     """Upscale every frame of a picture, colours and transparency.
 
-    Transparency runs through the network as a gray picture, and is then kept within the values around each place;
-    colours are first spread into fully transparent pixels. A transparency that is the same everywhere stays so.
+    Transparency is resized without the network; colours are first spread into fully transparent pixels. A transparency
+    that is the same everywhere stays so.
 
     Args:
         upscaler: what to upscale with.
@@ -48,30 +48,22 @@ def _frames(
     for index, colours in enumerate(picture.frames):
         alpha = None if picture.alphas is None else picture.alphas[index]
         opacity = None if alpha is None else transparency.constant(alpha)
-        runs = 1 if alpha is None or opacity is not None else 2
-        shares = [0.0] * runs
 
-        def portion(run: int, index: int = index, shares: list[float] = shares) -> Progress | None:
-            def report(share: float) -> None:
-                shares[run] = share
-                assert progress is not None
-                progress((index + sum(shares) / len(shares)) / count)
-
-            return report if progress is not None else None
+        def report(share: float, index: int = index) -> None:
+            assert progress is not None
+            progress((index + share) / count)
 
         if alpha is not None and opacity is None:
             colours = transparency.bleed(colours, alpha)
-        bands = upscaler.rows(colours, size=size, self_ensemble=self_ensemble, progress=portion(0))
+        told = report if progress is not None else None
+        bands = upscaler.rows(colours, size=size, self_ensemble=self_ensemble, progress=told)
         if alpha is None:
             yield from bands
         elif opacity is not None:
             for band in bands:
                 yield np.concatenate((band, np.full_like(band[..., :1], opacity)), axis=2)
         else:
-            planes = upscaler.rows(alpha, size=size, self_ensemble=self_ensemble, progress=portion(1))
-            if size[0] >= alpha.shape[0] and size[1] >= alpha.shape[1]:
-                planes = transparency.within_neighbours(planes, alpha, size)
-            yield from _joined(bands, planes)
+            yield from _joined(bands, transparency.enlarge(alpha, size))
 
 
 def _joined(bands: Iterator[Pixels], planes: Iterator[Pixels]) -> Iterator[Pixels]:
@@ -85,5 +77,3 @@ def _joined(bands: Iterator[Pixels], planes: Iterator[Pixels]) -> Iterator[Pixel
             rows = min(len(band) - start, len(plane))
             yield np.concatenate((band[start : start + rows], plane[:rows, :, None]), axis=2)
             start, plane = start + rows, plane[rows:]
-    for _ in planes:  # none is left; but its end is what reports that it is done
-        pass
