@@ -89,6 +89,15 @@ def test_the_engine_runs_them(architecture, backend):
     assert np.abs(found - np.clip(expected, 0, 255)).max() <= 0.51
 
 
+@pytest.mark.parametrize(("architecture", "halo"), [("srresnet", 32), ("edsr", 32), ("mdsr", 32)])
+def test_tiles_see_more_than_eusrs(architecture, halo):
+    """With EUSR's 12 pixels, tiles of a trained SRResNet are up to 1.7 levels off; with 24, and more, they are equal."""
+    from fourpass.inference import network
+
+    weights, _ = random_weights(architecture, {"features": 4, "blocks": 1, "scales": [4]})
+    assert network.ours(weights).halo == halo > network._HALOS["eusr"]
+
+
 def test_a_mean_that_mixes_colours_stays_a_convolution(references):
     torch = pytest.importorskip("torch")
     from fourpass.models import build

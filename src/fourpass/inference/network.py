@@ -19,9 +19,10 @@ from fourpass.weights import Weights
 FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
 DEFAULT_STRENGTH = 0.5
 
-# How many pixels of surroundings a tile of EUSR needs; docs/engine.md has the measurement.
-_HALO = 12
-_FOREIGN_HALO = 32
+# How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md); another's, or
+# somebody's ONNX file's, gets more than any network here looks.
+_HALOS = {"eusr": 12}
+_OTHER_HALO = 32
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice
     if Path(model).suffix.lower() == ".onnx":
         from fourpass.inference.foreign import probe
 
-        return probe(Path(model), choice, _FOREIGN_HALO)
+        return probe(Path(model), choice, _OTHER_HALO)
     if Path(model).suffix.lower() in (".pt", ".pth", ".ckpt", ".pb"):
         from fourpass.conversion import convert
 
@@ -117,7 +118,8 @@ def ours(weights: Weights) -> Network:
 
     models = {scale: Model(scale, partial(onnx, scale), weights) for scale in graph.scales(weights)}
     features = int(weights.metadata.numbers.get("features", 64))
-    return Network(weights.source, models, _HALO, features)
+    halo = _HALOS.get(weights.metadata.architecture, _OTHER_HALO)
+    return Network(weights.source, models, halo, features)
 
 
 def strengths() -> Sequence[str]:
