@@ -18,7 +18,7 @@ from fourpass.data.results import find_results
 from fourpass.errors import BackendError, DatasetError, FourpassError
 from fourpass.evaluation.measures import Picture, Protocol, Sample, measure
 from fourpass.evaluation.methods import Method, build
-from fourpass.evaluation.pictures import load_pair, load_picture, save_picture
+from fourpass.evaluation.pictures import load_pair, load_result, save_picture
 from fourpass.imaging.resize import imresize
 
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -169,15 +169,7 @@ def _result(job: _Job, reference: Picture, low: Picture) -> Picture:
     if not isinstance(job.result, Path):
         assert job.result is not None
         return job.result
-    image = load_picture(job.result)
-    spare = [image.shape[axis] - reference.shape[axis] for axis in (0, 1)]
-    if not all(0 <= extra < job.protocol.scale for extra in spare):
-        raise DatasetError(
-            f"{job.result} is {image.shape[1]}x{image.shape[0]}, its ground truth {reference.shape[1]}x"
-            f"{reference.shape[0]}; is it a result of another scale?"
-        )
-    # Made from an uncropped ground truth: what the crop takes from that, it takes from the result.
-    return image[: reference.shape[0], : reference.shape[1]]
+    return load_result(job.result, reference, job.protocol.scale)
 
 
 class _named:  # noqa: N801 - reads as a word in `with`

@@ -11,7 +11,7 @@ from fourpass.data.layouts import Dataset, Pair
 from fourpass.data.results import find_results
 from fourpass.errors import ConfigError, DatasetError
 from fourpass.evaluation.methods import Method, build
-from fourpass.evaluation.pictures import Picture, load_pair, load_picture
+from fourpass.evaluation.pictures import Picture, load_pair, load_result
 
 SCALE = 4
 TRUTH = "Ground-truth"
@@ -108,8 +108,7 @@ def strips(figure: str, datasets: Sequence[Dataset], methods: Sequence[Method]) 
             picture = None
             if method and method.kind == "folder":
                 alone = Dataset(dataset.name, dataset.layout, (pair,))
-                picture = load_picture(find_results(Path(method.source), alone, SCALE)[pair.name])
-                picture = picture[: truth.shape[0], : truth.shape[1]]
+                picture = load_result(find_results(Path(method.source), alone, SCALE)[pair.name], truth, SCALE)
             elif method:
                 picture = networks[label](low)
             panels.append(Panel(label, picture))

@@ -61,6 +61,26 @@ def load_pair(pair: Pair, scale: int) -> tuple[Picture, Picture]:
     return truth[: height * scale, : width * scale], low
 
 
+def load_result(path: Path, reference: Picture, scale: int) -> Picture:
+    """Read a result that lies on disk, at the size of its cropped ground truth.
+
+    A result made from the uncropped ground truth is larger by less than the scale; what the crop takes from that, at
+    the right and the bottom, it takes from the result.
+
+    Raises:
+        DatasetError: it is of another size.
+        ImageError: as `load_picture`.
+    """
+    image = load_picture(path)
+    height, width = reference.shape[:2]
+    if not all(0 <= image.shape[axis] - reference.shape[axis] < scale for axis in (0, 1)):
+        raise DatasetError(
+            f"{path} is {image.shape[1]}x{image.shape[0]}, its ground truth {width}x{height}; is it a result of another "
+            f"scale?"
+        )
+    return image[:height, :width]
+
+
 def save_picture(path: Path, image: Picture) -> None:
     """Write a picture (H, W, 3), its folders made on the way.
 
