@@ -91,7 +91,7 @@ def test_the_engine_runs_them(architecture, backend):
 
 @pytest.mark.parametrize(("architecture", "halo"), [("srresnet", 32), ("edsr", 32), ("mdsr", 32)])
 def test_tiles_see_more_than_eusrs(architecture, halo):
-    """With EUSR's 12 pixels, tiles of a trained SRResNet are up to 1.7 levels off; with 24, and more, they are equal."""
+    """With EUSR's 12 pixels, tiles of a trained SRResNet are up to 1.7 levels off; with 24 they are equal."""
     from fourpass.inference import network
 
     weights, _ = random_weights(architecture, {"features": 4, "blocks": 1, "scales": [4]})

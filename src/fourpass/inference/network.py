@@ -19,8 +19,8 @@ from fourpass.weights import Weights
 FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
 DEFAULT_STRENGTH = 0.5
 
-# How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md); another's, or
-# somebody's ONNX file's, gets more than any network here looks.
+# How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md), and what
+# others and somebody's ONNX file get.
 _HALOS = {"eusr": 12}
 _OTHER_HALO = 32
 
