@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from fourpass.data.layouts import Dataset, Pair
 from fourpass.data.results import find_results
-from fourpass.errors import BackendError, DatasetError, FourpassError
+from fourpass.errors import BackendError, FourpassError
 from fourpass.evaluation.measures import Picture, Protocol, Sample, measure
 from fourpass.evaluation.methods import Method, build
 from fourpass.evaluation.pictures import load_pair, load_result, save_picture
@@ -45,10 +46,6 @@ class _Job:
     metrics: tuple[str, ...]
     protocol: Protocol
     save_to: Path | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset}/{self.pair.name}, {self.method.label}"
 
 
 def evaluate(
@@ -172,14 +169,10 @@ def _result(job: _Job, reference: Picture, low: Picture) -> Picture:
     return load_result(job.result, reference, job.protocol.scale)
 
 
-class _named:  # noqa: N801 - reads as a word in `with`
-    """Names the picture and the method in an error that passes through."""
-
-    def __init__(self, job: _Job) -> None:
-        self._job = job
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, FourpassError):
-            raise type(error)(f"{self._job.name}: {error}") from None
+@contextmanager
+def _named(job: _Job) -> Iterator[None]:
+    """Name the picture and the method in an error that passes through."""
+    try:
+        yield
+    except FourpassError as error:
+        raise type(error)(f"{job.dataset}/{job.pair.name}, {job.method.label}: {error}") from None

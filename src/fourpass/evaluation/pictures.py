@@ -75,8 +75,8 @@ def load_result(path: Path, reference: Picture, scale: int) -> Picture:
     height, width = reference.shape[:2]
     if not all(0 <= image.shape[axis] - reference.shape[axis] < scale for axis in (0, 1)):
         raise DatasetError(
-            f"{path} is {image.shape[1]}x{image.shape[0]}, its ground truth {width}x{height}; is it a result of another "
-            f"scale?"
+            f"{path} is {image.shape[1]}x{image.shape[0]}, its ground truth {width}x{height}; is it a result of "
+            "another scale?"
         )
     return image[:height, :width]
 
