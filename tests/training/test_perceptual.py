@@ -266,6 +266,6 @@ def test_a_run_goes_on_and_its_weights_are_relatives(
 
 def test_a_run_that_drifts_for_good_gives_up(make: Any, tmp_path: Path) -> None:
     phase = make(guard_steps=1, drift_limit=1e-6, rollbacks=1)
-    with pytest.raises(FourpassError, match=r"collapsed at step 1 \(mean drift of 1 steps.* after 1 rollbacks"):
+    with pytest.raises(FourpassError, match=r"collapsed at step 1 \(mean drift of 1 steps.*, after 1 rollbacks"):
         loop.train(phase, tmp_path / "run")
     assert '"event": "rollback"' in (tmp_path / "run" / "log.jsonl").read_text()

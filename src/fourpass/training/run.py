@@ -150,6 +150,8 @@ def roll_back(run: Run, why: CollapseError) -> None:
     if run.first and not isinstance(why, NotFiniteError) and previous.exists():
         checkpoint.link(previous, last)  # the last one may have been written while it went wrong
     _adopt(run, _restore(run.phase, last))
+    if run.average:  # lags behind the weights of the moment, and so lies further from the collapse
+        run.network.load_state_dict(dict(run.average))
     run.progress.rollbacks = count
     run.progress.recent = []
     run.journal.say(f"step {failed}: {why}; back to step {run.progress.step} with half the learning rate")
