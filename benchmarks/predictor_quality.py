@@ -3,6 +3,8 @@
     python benchmarks/predictor_quality.py subjective --tid SCORES_FOLDER --pictures MADE_FOLDER
     python benchmarks/predictor_quality.py aesthetic --crops X-crops.npy --scores X-scores.npy
     python benchmarks/predictor_quality.py monotone --photos FOLDER [--count 30]
+    python benchmarks/predictor_quality.py curves NAME=RUN... -o FOLDER
+    python benchmarks/predictor_quality.py sheet IMAGE... -o sheet.png
 
 SCORES_FOLDER holds ``tid2013_name_mos_std.txt``; MADE_FOLDER ``distorted_images``, as ``fourpass train subjective``
 leaves it in its cache, which also has the held-out crops and the teacher's scores of them.
@@ -11,6 +13,7 @@ leaves it in its cache, which also has the held-out crops and the teacher's scor
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +112,61 @@ def monotone(options: argparse.Namespace) -> None:
             print(f"{kind}, {name}, {count} photos: the score falls for {words}")
 
 
+def curves(options: argparse.Namespace) -> None:
+    """Training curves of runs: one CSV and one picture each."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    for pair in options.runs:
+        name, _, run = pair.partition("=")
+        lines = (Path(run) / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        found = {kind: [row for row in rows if row["event"] == kind] for kind in ("train", "validation")}
+        text = ["step,loss,emd,srocc,plcc,krocc"]
+        text += [f"{row['step']},{row['loss']:.4f},,,," for row in found["train"]]
+        text += [
+            f"{row['step']},,{row['emd']:.4f},{row['srocc']:.4f},{row['plcc']:.4f},{row['krocc']:.4f}"
+            for row in found["validation"]
+        ]
+        (options.output / f"{name}.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
+        figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3))
+        left.plot([row["step"] for row in found["train"]], [row["loss"] for row in found["train"]])
+        left.set(xlabel="step", ylabel="squared EMD, training", title=name)
+        for key in ("srocc", "plcc", "krocc"):
+            right.plot(
+                [row["step"] for row in found["validation"]], [row[key] for row in found["validation"]], label=key
+            )
+        right.set(xlabel="step", title="validation")
+        right.legend()
+        figure.tight_layout()
+        figure.savefig(options.output / f"{name}.png", dpi=80)
+        pyplot.close(figure)
+
+
+def sheet(options: argparse.Namespace) -> None:
+    """Pictures side by side with their two scores written below: to be looked at."""
+    from PIL import Image, ImageDraw
+
+    scorers = {kind: Scorer(kind) for kind in ("aesthetic", "subjective")}
+    cells = []
+    for file in options.images:
+        photo = decode(file)
+        scores = [f"{kind} {scorer.score(photo).mean:.2f}" for kind, scorer in scorers.items()]
+        print(f"{file.name}: {', '.join(scores)}")
+        cell = Image.new("RGB", (260, 224), "white")
+        small = Image.fromarray(photo)
+        small.thumbnail((256, 192))
+        cell.paste(small, (2, 2))
+        ImageDraw.Draw(cell).text((4, 198), "  ".join(scores), fill="black")
+        cells.append(np.asarray(cell))
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % 5)
+    rows = [np.concatenate(cells[start : start + 5], axis=1) for start in range(0, len(cells), 5)]
+    Image.fromarray(np.concatenate(rows)).save(options.output)
+
+
 def centre(photo: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The middle of a photo, at most so large."""
     row, column = (max(0, (length - side) // 2) for length in photo.shape[:2])
@@ -136,6 +194,14 @@ def main() -> None:
     third.add_argument("--count", type=int, default=30)
     third.add_argument("--side", type=int, default=384)
     third.set_defaults(run=monotone)
+    fourth = commands.add_parser("curves")
+    fourth.add_argument("runs", nargs="+")
+    fourth.add_argument("-o", "--output", type=Path, required=True)
+    fourth.set_defaults(run=curves)
+    fifth = commands.add_parser("sheet")
+    fifth.add_argument("images", nargs="+", type=Path)
+    fifth.add_argument("-o", "--output", type=Path, required=True)
+    fifth.set_defaults(run=sheet)
     options = parser.parse_args()
     options.run(options)
 

@@ -17,14 +17,8 @@ from test_convert import graph
 from torch import nn
 
 from fourpass.conversion import convert
-from fourpass.conversion.predictors import (
-    download_torchvision,
-    from_keras,
-    from_keras_h5,
-    from_torchvision,
-    read_teacher,
-    read_trunk,
-)
+from fourpass.conversion.predictor_files import download_torchvision, from_keras_h5, read_teacher, read_trunk
+from fourpass.conversion.predictors import from_keras, from_torchvision
 from fourpass.errors import WeightsError
 from fourpass.models import build
 from fourpass.models.mobilenet_v2 import MobileNetV2, PaddedConv2d

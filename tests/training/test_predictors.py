@@ -21,7 +21,8 @@ from fourpass.models.mobilenet_v2 import MobileNetV2
 from fourpass.models.nima import NIMA
 from fourpass.training import aesthetic, loop, recipes, subjective
 from fourpass.training.predictor_recipes import AestheticRecipe, PredictorRecipe, SubjectiveRecipe
-from fourpass.training.predictors import PredictorTraining, assemble, distance, load_predictor
+from fourpass.training.predictor_setup import assemble, load_predictor
+from fourpass.training.predictors import PredictorTraining, distance
 
 
 @pytest.fixture(scope="module")

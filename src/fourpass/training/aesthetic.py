@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fourpass import models, weights
-from fourpass.conversion.predictors import read_teacher
+from fourpass.conversion.predictor_files import read_teacher
 from fourpass.data.ava import read_ava
 from fourpass.data.distilled import make_crops
 from fourpass.data.pictures import default_cache, find_images
@@ -20,7 +20,8 @@ from fourpass.errors import ConfigError, DatasetError
 from fourpass.models.mobilenet_v1 import NIMAMobileNetV1
 from fourpass.training.precision import pick_device, place
 from fourpass.training.predictor_recipes import AestheticRecipe
-from fourpass.training.predictors import PredictorTraining, assemble, to_tensor
+from fourpass.training.predictor_setup import assemble
+from fourpass.training.predictors import PredictorTraining, to_tensor
 
 RECIPE = AestheticRecipe
 _HELD_OUT = 10  # every so many photos, one validates

@@ -10,7 +10,8 @@ from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pi
 from fourpass.data.tid2013_resynth import synthesise
 from fourpass.errors import ConfigError
 from fourpass.training.predictor_recipes import SubjectiveRecipe
-from fourpass.training.predictors import PredictorTraining, assemble
+from fourpass.training.predictor_setup import assemble
+from fourpass.training.predictors import PredictorTraining
 
 RECIPE = SubjectiveRecipe
 KODAK = "kodak"  # folder of Kodak's pictures beside the scores, where TID2013's own pictures are missing
