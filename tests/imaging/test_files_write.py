@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,7 +95,7 @@ def whole_metadata() -> Metadata:
     tags[0x0112], tags[0x010F], tags[0x013B] = 6, "Maker", "Jürgen".encode()
     tags[0x8769] = {0x9003: "2020:01:02 03:04:05", 0x829A: IFDRational(1, 125), 0x927C: b"MAKERNOTE\0\1\2"}
     tags[0x8825] = {1: "N", 2: (48.0, 12.0, 3.25)}
-    block = exif.reset_orientation(tags.tobytes().removeprefix(b"Exif\0\0"))
+    block = exif.upright(tags.tobytes().removeprefix(b"Exif\0\0"))
     from PIL import ImageCms
 
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -133,6 +134,26 @@ def _loaded(block: bytes) -> Image.Exif:
     read = Image.Exif()
     read.load(block)
     return read
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif"])
+def test_thumbnails_are_not_kept(tmp_path: Path, suffix: str) -> None:
+    """They would lie on their side, and show the picture before it was upscaled."""
+    thumbnail = make.encode(RGB[:16, :16], "JPEG")
+    first = [(0x0112, 3, 6), (0x0100, 4, 70)]
+    second = [(0x0103, 3, 6), (0x0201, 4, 0), (0x0202, 4, len(thumbnail))]
+    start = 8 + 2 + 12 * len(first) + 4
+    second[1] = (0x0201, 4, start + 2 + 12 * len(second) + 4)
+    block = b"II*\0\x08\0\0\0"
+    for entries, following in ((first, start), (second, 0)):
+        block += struct.pack("<H", len(entries)) + b"".join(
+            struct.pack("<HHII", *each[:2], 1, each[2]) for each in entries
+        )
+        block += struct.pack("<I", following)
+    data = make.encode(RGB, "JPEG", exif=b"Exif\0\0" + block + thumbnail)
+    assert thumbnail in data
+    files.write(tmp_path / f"out.{suffix}", files.read(data))
+    assert thumbnail not in (tmp_path / f"out.{suffix}").read_bytes()
 
 
 def test_metadata_survives_a_round_of_formats(tmp_path: Path) -> None:

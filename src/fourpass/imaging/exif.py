@@ -57,16 +57,23 @@ class _DamagedError(Exception):
     """A directory that does not hold together."""
 
 
-def reset_orientation(exif: bytes) -> bytes:
-    """Return an EXIF block (starting with its TIFF header) whose orientation says upright; unchanged if it has none."""
+def upright(exif: bytes) -> bytes:
+    """Return an EXIF block (starting with its TIFF header) whose orientation, if it has one, says upright.
+
+    The directory of the thumbnail, which would lie on its side and show less than the picture, is cut off.
+    """
     layout, first = _header(exif)
     if layout is None or layout.big or first + 2 > len(exif):
         return exif
-    count = layout.number(exif[first : first + 2])
-    for at in range(first + 2, min(first + 2 + 12 * count, len(exif) - 11), 12):
+    end = first + 2 + 12 * layout.number(exif[first : first + 2])
+    if end + 4 > len(exif):
+        return exif
+    block = bytearray(exif)
+    for at in range(first + 2, end, 12):
         if layout.number(exif[at : at + 2]) == ORIENTATION:
-            return exif[: at + 8] + layout.pack(1, 2) + exif[at + 10 :]
-    return exif
+            block[at + 8 : at + 10] = layout.pack(1, 2)
+    block[end : end + 4] = bytes(4)
+    return bytes(block)
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:

@@ -58,6 +58,8 @@ def lost(header: Header, key: str, *, strip: bool = False) -> tuple[str, ...]:
     gone = sorted(header.metadata.present - format.keeps) if not strip else []
     depth = stored_depth(header, format)
     losses = [words.get(each, each.upper()) for each in gone]
+    if key == "gif" and header.format != "gif":
+        losses.append("all but 256 colours a frame")
     return (*losses, f"{header.depth} bits a channel (now {depth})") if depth < header.depth else tuple(losses)
 
 

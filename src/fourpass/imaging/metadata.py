@@ -65,7 +65,7 @@ def collect(image: pyvips.Image, key: str, stream: BinaryIO) -> Metadata:
     if key == "tiff":
         exif, iptc = exif_blocks.from_tiff(stream)
     if exif:
-        exif = exif_blocks.reset_orientation(exif.removeprefix(_EXIF_PREFIX))
+        exif = exif_blocks.upright(exif.removeprefix(_EXIF_PREFIX))
     texts = png_chunks.texts(stream) if key == "png" else []
     if key == "png":
         iptc = next((_from_hex(text) for keyword, text in texts if keyword == _IPTC_KEYWORD), None)
