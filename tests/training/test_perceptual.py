@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,22 @@ def test_bad_recipes(settings: dict[str, Any], rule: str) -> None:
         PerceptualRecipe(**settings)
 
 
+def test_ablations_change_what_they_are_named_for_and_nothing_else() -> None:
+    everything = recipes.load(PerceptualRecipe, ROOT / "recipes" / "ablation" / "all_losses.toml")
+    changes = {
+        "without_l_r": {"weight_reconstruction": 0.0},
+        "without_l_g": {"weight_adversarial": 0.0},
+        "without_l_as_l_ar": {"weight_aesthetic_score": 0.0, "weight_aesthetic_representation": 0.0},
+        "without_l_ss_l_sr": {"weight_subjective_score": 0.0, "weight_subjective_representation": 0.0},
+        "alpha_r_0.3": {"weight_reconstruction": 0.3},
+        "alpha_r_0.003": {"weight_reconstruction": 0.003},
+    }
+    for name, change in changes.items():
+        assert recipes.load(PerceptualRecipe, ROOT / "recipes" / "ablation" / f"{name}.toml") == replace(
+            everything, **change
+        )
+
+
 def test_reduced_pictures_pair_x8_with_x2(photos: Path) -> None:
     picture = load_pictures(sorted(photos.iterdir()), (2, 4, 8), cache=photos.parent / "cache")[0]
     pair = reduced(picture)
@@ -191,6 +208,7 @@ def test_no_weight_no_network(make: Any) -> None:
         aesthetic="no such file",
     )
     assert set(phase.networks) == {"generator"}
+    assert not phase.batch(0, (0, 0, 0)).generator_waits
     assert set(phase.predictors) == {"subjective"}
     assert "adversarial" not in one_step(phase)
 

@@ -84,7 +84,7 @@ class PerceptualTraining:
             np.concatenate([cut.low for cut in cuts]),
             np.concatenate([cut.high for cut in cuts]),
             tuple(PATHS[index] for index in sorted(drawn)),
-            step < recipe.discriminator_warm_up,
+            bool(recipe.weight_adversarial) and step < recipe.discriminator_warm_up,
         )
 
     def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
