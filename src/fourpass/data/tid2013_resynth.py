@@ -193,7 +193,7 @@ def _meet(
     above = below = math.nan  # PSNR at low and at high, once known
     tried: set[float] = set()
     best, distance = picture, math.inf
-    for _ in range(16):
+    for _ in range(24):
         share = (above - target) / (above - below)
         middle = low + (high - low) * (0.5 if math.isnan(share) else min(max(share, 0.1), 0.9))
         strength = float(round(math.exp(middle))) if distortion.whole else math.exp(middle)
