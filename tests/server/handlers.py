@@ -11,6 +11,8 @@ def nearest(argument):
     from fourpass.server import worker
 
     class Repeating:
+        scales, default_scale = (2, 4, 8), 4
+
         def __init__(self, *args, **kwargs):
             pass
 

@@ -23,7 +23,7 @@ from fourpass.server.settings import Settings  # noqa: E402
 
 @pytest.fixture(scope="module")
 def api():
-    with serving(handlers.nearest, max_bytes=200_000, max_pixels=1_000_000, small_pixels=50_000) as client:
+    with serving(handlers.nearest, max_bytes=200_000, max_pixels=1_000_000, small_pixels=30_000) as client:
         yield client
 
 
@@ -165,7 +165,7 @@ def test_a_bomb_is_refused_by_its_header(api):
 
 
 def test_an_output_too_large_for_an_answer_at_once_names_the_other_way(api, png):
-    assert "/v1/jobs" in problem(post(api, png, scale=50), 413)
+    assert "/v1/jobs" in problem(post(api, png, scale=8), 413)
 
 
 def test_a_body_too_large_is_refused_without_reading_it(api):

@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "fourpass.cli.compare:compare",
     "convert": "fourpass.cli.convert:convert",
     "serve": "fourpass.cli.serve:serve",
+    "batch": "fourpass.cli.batch:batch",
 }
 
 

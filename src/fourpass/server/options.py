@@ -10,7 +10,7 @@ from fourpass.server.problems import ProblemError
 
 
 class Options(BaseModel):
-    """How to upscale; exactly one of the size fields, or none for a scale of 4."""
+    """How to upscale; one of the size fields, or none for the model's usual scale."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,13 +27,13 @@ class Options(BaseModel):
     self_ensemble: bool = Field(False, description="Average over eight turns and flips: better, 8 times the work.")
 
     def size(self) -> dict[str, Any]:
-        """Return the wish about the size, as `fourpass.inference.sizes.plan_size` takes it."""
+        """Return the wish about the size, as `fourpass.inference.job.Wishes` takes it; empty where there is none."""
         names = ("scale", "width", "height", "longest", "megapixels")
         wishes: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.fit is not None:
             columns, rows = self.fit.split("x")
             wishes["fit"] = (int(columns), int(rows))
-        return wishes or {"scale": 4.0}
+        return wishes
 
 
 def parse(fields: dict[str, str]) -> Options:

@@ -62,9 +62,8 @@ class Task:
 
 def start(argument: Argument) -> Handler:
     """Return the function that does tasks; it keeps the last few networks loaded."""
-    from fourpass.imaging import files, formats
-    from fourpass.inference.pictures import upscale_picture
-    from fourpass.inference.sizes import plan_size
+    from fourpass.imaging import formats
+    from fourpass.inference import job
     from fourpass.inference.upscaler import Upscaler
     from fourpass.server.options import Options
 
@@ -81,34 +80,36 @@ def start(argument: Argument) -> Handler:
     def handle(task: Task, progress: Callable[[float], None]) -> dict[str, Any]:
         began = time.monotonic()
         options = Options(**task.options)
-        key = _format(options.format)
-        probed = files.probe(task.source, name="image", max_pixels=argument.max_pixels)
-        size = plan_size(probed.size, **options.size())
-        pixels = size[0] * size[1] * probed.frames
-        if pixels > task.limit:
-            raise TooLargeError(
-                f"{size[1]}x{size[0]} is {pixels / 1e6:.4g} megapixels, more than the {task.limit / 1e6:.4g} that are "
-                "taken here; ask for less, or send it to /v1/jobs"
-            )
-        picture = files.read(task.source, name="image", max_pixels=argument.max_pixels)
-        key = key or (probed.format if probed.format in formats.WRITTEN else "png")
-        suffix = formats.FORMATS[key].suffixes[0]
-        bands = upscale_picture(
-            upscaler(options.strength), picture, size, self_ensemble=options.self_ensemble, progress=progress
+        wishes = job.Wishes(
+            **options.size(),
+            quality=options.quality,
+            strip=options.strip,
+            self_ensemble=options.self_ensemble,
+            max_pixels=argument.max_pixels,
         )
-        target = Path(task.folder) / f"result{suffix}"
-        files.write_rows(
-            target, bands, picture.header.resized(size), key=key, strip=options.strip, quality=options.quality
-        )
+        network = upscaler(options.strength)
+        try:
+            planned = job.plan(network, task.source, wishes, key=_format(options.format), name="result")
+            if planned.pixels > task.limit:
+                raise TooLargeError(
+                    f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1e6:.4g} megapixels, more than the "
+                    f"{task.limit / 1e6:.4g} that are taken here; ask for less, or send it to /v1/jobs"
+                )
+            suffix = formats.FORMATS[planned.key].suffixes[0]
+            target = Path(task.folder) / f"result{suffix}"
+            job.upscale_file(network, task.source, target, planned, wishes, progress=progress)
+        except FourpassError as error:  # where the upload lies is nobody's business
+            raise type(error)(str(error).replace(task.source, "image").replace(task.folder, "")) from None
         return {
             "file": target.name,
             "suffix": suffix,
-            "format": key,
-            "media_type": _MEDIA_TYPES.get(key, f"image/{key}"),
-            "input_size": [probed.width, probed.height],
-            "output_size": [size[1], size[0]],
-            "output_pixels": pixels,
-            "factor": max(size) / max(probed.size),
+            "format": planned.key,
+            "media_type": _MEDIA_TYPES.get(planned.key, f"image/{planned.key}"),
+            "input_size": [planned.source.width, planned.source.height],
+            "output_size": [planned.size[1], planned.size[0]],
+            "output_pixels": planned.pixels,
+            "lost": list(planned.lost),
+            "factor": max(planned.size) / max(planned.source.size),
             "bytes": target.stat().st_size,
             "seconds": round(time.monotonic() - began, 3),
         }
