@@ -54,19 +54,12 @@ class Pretraining:
         return {"loss": loss.detach(), f"loss_x{batch.scale}": loss.detach()}
 
     def validate(self) -> dict[str, float]:
-        """PSNR-Y of each scale; the score is x4's, or the largest scale's where there is no x4."""
-        if not self.validation:
-            return {}
-        network = self.networks[self.main]
-        numbers = {f"psnr_x{scale}": self.validation.psnr(network, scale) for scale in self.recipe.scales}
-        judged = 4 if 4 in self.recipe.scales else max(self.recipe.scales)
-        return {"score": numbers[f"psnr_x{judged}"], **numbers}
+        """PSNR-Y of each scale."""
+        return self.validation.scores(self.networks[self.main]) if self.validation else {}
 
     def samples(self) -> dict[str, NDArray[np.uint8]]:
         """The first validation pictures, upscaled by the largest scale."""
-        if not self.validation:
-            return {}
-        return self.validation.samples(self.networks[self.main], max(self.recipe.scales))
+        return self.validation.samples(self.networks[self.main]) if self.validation else {}
 
 
 def prepare(

@@ -40,9 +40,15 @@ class ValidationSet:
             values.append(psnr(self._high[name][:rows, :columns], upscaled, channel="y", border=BORDER))
         return float(np.mean(values))
 
-    def samples(self, network: nn.Module, scale: int, count: int = 3, side: int = 128) -> dict[str, NDArray[np.uint8]]:
-        """Return the middle of the first pictures, ``side * scale`` pixels large at most, upscaled."""
-        crops = {}
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Return `psnr` of each scale, and as ``score`` that of x4, or of the largest scale where there is no x4."""
+        numbers = {f"psnr_x{scale}": self.psnr(network, scale) for scale in self._low}
+        judged = 4 if 4 in self._low else max(self._low)
+        return {"score": numbers[f"psnr_x{judged}"], **numbers}
+
+    def samples(self, network: nn.Module, count: int = 3, side: int = 128) -> dict[str, NDArray[np.uint8]]:
+        """Return the middle of the first pictures, upscaled by the largest scale, ``side`` pixels before that."""
+        scale, crops = max(self._low), {}
         for name, low in list(self._low[scale].items())[:count]:
             row, column = (max(0, (length - side) // 2) for length in low.shape[:2])
             crop = low[row : row + side, column : column + side]
