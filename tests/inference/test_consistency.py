@@ -16,6 +16,7 @@ from fourpass.inference.consistency import (
     blend_levels,
     disagreement,
     disagreement_picture,
+    keep_colour,
     levels_of,
     strength_map,
 )
@@ -91,6 +92,22 @@ def test_back_projection_refuses() -> None:
         back_project(flat.astype(np.float64), flat.astype(np.float64))
     with pytest.raises(ConfigError, match="steps -1"):
         back_project(flat, flat, steps=-1)
+
+
+def test_keep_colour_removes_slow_shifts_and_leaves_detail() -> None:
+    low = RNG.uniform(90, 150, (12, 16, 3)).astype(np.float32)
+    detail = np.tile(np.array([[12, -12], [-12, 12]], np.float32), (24, 32))[..., None]
+    output = np.repeat(np.repeat(low, 4, axis=0), 4, axis=1) + detail
+    np.testing.assert_allclose(keep_colour(output, low), output, atol=1e-3)
+    np.testing.assert_allclose(keep_colour(output + 3, low), output, atol=1e-3)
+
+
+def test_keep_colour_sees_through_clipping() -> None:
+    low = np.full((8, 8, 3), 254, np.float32)
+    ringing = np.where(np.indices((32, 32)).sum(axis=0) % 2 == 0, 262, 246).astype(np.float32)[..., None]
+    output = np.repeat(ringing, 3, axis=2)
+    assert np.clip(output, 0, 255).mean() < 251
+    assert np.clip(keep_colour(output, low), 0, 255).mean() == pytest.approx(254, abs=1.5)
 
 
 def test_disagreement_by_hand() -> None:

@@ -91,6 +91,35 @@ def back_project(
     return best, best_result
 
 
+def keep_colour(
+    upscaled: NDArray[np.float32], low_resolution: NDArray[np.float32], *, radius: int = 2, rounds: int = 4
+) -> NDArray[np.float32]:
+    """Take slow shifts of colour out of a network's output and leave its detail alone.
+
+    Each round compares the mean of every cell of output pixels with the input pixel that it comes from, smooths the
+    difference twice over a square, and adds it back, enlarged. Several rounds, because clipping hides part of it.
+
+    Args:
+        upscaled: (s * H, s * W, C) on 0..255, not clipped; s a whole number.
+        low_resolution: (H, W, C) on 0..255.
+        radius: of the squares, in input pixels.
+        rounds: how often.
+
+    Returns:
+        the corrected output, not clipped.
+    """
+    height, width, channels = low_resolution.shape
+    scale = upscaled.shape[0] // height
+    result = upscaled
+    for _ in range(rounds):
+        cells = np.clip(result, 0, 255).reshape(height, scale, width, scale, channels)
+        missing: NDArray[Any] = low_resolution - cells.mean(axis=(1, 3))
+        for axis in (0, 1, 0, 1):
+            missing = _box(missing, radius, axis)
+        result = result + imresize(missing.astype(np.float32), scale)
+    return result
+
+
 def disagreement(faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], *, radius: int = 2) -> NDArray[np.float32]:
     """Map where two outputs differ: what the perceptual one shows there may be invented.
 
