@@ -108,7 +108,7 @@ class Baseline:
         return logits.float()
 
     def validate(self) -> dict[str, float]:
-        """PSNR-Y of each scale. Adversarial training lowers it: there, the last weights are the result, not the best."""
+        """PSNR-Y of each scale. Adversarial training lowers it: there, the last weights are the result."""
         return self.validation.scores(self.networks[self.main]) if self.validation else {}
 
     def samples(self) -> dict[str, NDArray[np.uint8]]:
