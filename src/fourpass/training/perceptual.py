@@ -193,7 +193,7 @@ def prepare(
         networks["discriminator"] = place(judge, target)
         rates["discriminator"] = recipe.discriminator_learning_rate
     optimizers = {
-        name: torch.optim.Adam(_trained(networks[name]), lr=rate, betas=(0.9, 0.999), eps=1e-8)
+        name: torch.optim.Adam(_trained(networks[name]), lr=rate, betas=(recipe.momentum, 0.999), eps=1e-8)
         for name, rate in rates.items()
     }
     names = ", ".join(sorted({folder.resolve().name for folder in data}))

@@ -20,6 +20,7 @@ class PerceptualRecipe(Recipe):
     Attributes:
         init: EUSR weights to start from: a packaged name or a file.
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
+        momentum: Adam's beta 1, of both optimizers; below 0.9 the two chase each other less.
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
         verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
         frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
@@ -49,6 +50,7 @@ class PerceptualRecipe(Recipe):
     init: str = "eusr"
     discriminator_learning_rate: float = 2e-5
     discriminator_warm_up: int = 0
+    momentum: float = 0.9
     verdict: str = "image"
     discriminator_width: float = 1.0
     discriminator_layers: int = 10
@@ -90,6 +92,8 @@ class PerceptualRecipe(Recipe):
                 raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         if self.patch < 8 or self.patch % 8:
             raise ConfigError(f"recipe: patch {self.patch} is not a positive multiple of 8")
+        if self.momentum >= 1:
+            raise ConfigError(f"recipe: momentum {self.momentum} is not below 1")
         for name in ("reduced_share", "flat_share"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"recipe: {name} {getattr(self, name)} is not within 0..1")
