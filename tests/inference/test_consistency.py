@@ -12,14 +12,11 @@ from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging.resize import imresize
 from fourpass.inference.consistency import (
     back_project,
-    blend,
-    blend_levels,
     disagreement,
     disagreement_picture,
     keep_colour,
-    levels_of,
-    strength_map,
 )
+from fourpass.inference.dial import blend, blend_levels, levels_of, strength_map
 
 RNG = np.random.default_rng(1)
 

@@ -1,12 +1,10 @@
-"""How far an upscaled picture can be trusted: back-projection onto its input, a map of what may be invented, and the
-pixel side of the dial between faithful and perceptual. Arrays in, arrays out; no torch."""
+"""How far an upscaled picture can be trusted: back-projection onto its input, its colours, and what may be invented."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +14,6 @@ from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging.resize import imresize
 
 _Pixels = TypeVar("_Pixels", bound=np.generic)
-MAP_LEVELS = (0.0, 0.5, 1.0)
 _DTYPES = (np.uint8, np.uint16, np.float32)
 
 
@@ -64,11 +61,11 @@ def back_project(
         ImageError: dtypes or channels differ, a dtype is not among the three, or the input is larger than the picture.
         ConfigError: a negative tolerance or number of steps.
     """
-    top = _check_pair(upscaled, low_resolution, "upscaled", "low_resolution", same_size=False)
+    top = check_pair(upscaled, low_resolution, "upscaled", "low_resolution", same_size=False)
     if any(small > big for small, big in zip(low_resolution.shape[:2], upscaled.shape[:2], strict=True)):
         raise ImageError(
-            f"input of {_size(low_resolution)} pixels is larger than its upscaled picture of {_size(upscaled)}; "
-            "consistency is for enlarging"
+            f"input of {size_text(low_resolution)} pixels is larger than its upscaled picture of "
+            f"{size_text(upscaled)}; consistency is for enlarging"
         )
     if not (tolerance >= 0 and steps >= 0):
         raise ConfigError(f"tolerance {tolerance} and steps {steps} must not be negative")
@@ -76,7 +73,7 @@ def back_project(
     current = upscaled.astype(np.float32)
     best, best_result = upscaled, Projection(0, math.inf, -math.inf, False)
     for step in range(steps + 1):
-        candidate = upscaled if step == 0 else _as_dtype(current, upscaled.dtype)
+        candidate = upscaled if step == 0 else as_dtype(current, upscaled.dtype)
         missing = target - imresize(candidate.astype(np.float32), size=target.shape[:2])
         worst = float(np.abs(missing).max()) / top
         if worst < best_result.worst:
@@ -135,7 +132,7 @@ def disagreement(faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], *, ra
         ImageError: shapes or dtypes differ, or a dtype is not among the three.
         ConfigError: a negative radius.
     """
-    top = _check_pair(faithful, perceptual, "faithful", "perceptual", same_size=True)
+    top = check_pair(faithful, perceptual, "faithful", "perceptual", same_size=True)
     if radius < 0:
         raise ConfigError(f"radius {radius} must not be negative")
     difference = np.abs(faithful.astype(np.float32) - perceptual.astype(np.float32)) / np.float32(top)
@@ -156,94 +153,7 @@ def disagreement_picture(disagreement_map: NDArray[np.float32], *, white: float 
     """
     if not 0 < white <= 1:
         raise ConfigError(f"white {white} is not within 0..1, above 0")
-    return _as_dtype(np.clip(disagreement_map / np.float32(white), 0, 1) * 255, np.dtype(np.uint8))
-
-
-def strength_map(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Turn a painted mask into the strength of each output pixel.
-
-    Args:
-        mask: (H, W) or (H, W, C) of any size, uint8, uint16 or float32 on 0..1; black is faithful, white perceptual. Of
-            colour, the mean of the first three channels counts; an alpha channel does not.
-        size: (rows, columns) of the output, to which the mask is resized.
-
-    Returns:
-        float32 (rows, columns) on 0..1.
-
-    Raises:
-        ImageError: another dtype.
-    """
-    top = _full_range(mask, "strength map")
-    values = mask.astype(np.float32) / np.float32(top)
-    if values.ndim == 3:
-        colours = 3 if values.shape[2] >= 3 else 1
-        values = values[..., :colours].mean(axis=2, dtype=np.float32)
-    return np.asarray(np.clip(imresize(values, size=size), 0, 1), np.float32)
-
-
-def levels_of(strengths: NDArray[np.float32]) -> tuple[float, ...]:
-    """The strengths at which the network must run for `blend_levels` to make a map's picture: those of `MAP_LEVELS`
-    that a value of the map lies at or next to."""
-    needed: set[float] = set()
-    for low, high in pairwise(MAP_LEVELS):
-        inside = (strengths >= low) & (strengths <= high)
-        if (inside & (strengths < high)).any():
-            needed.add(low)
-        if (inside & (strengths > low)).any():
-            needed.add(high)
-    return tuple(sorted(needed))
-
-
-def blend_levels(pictures: Mapping[float, NDArray[_Pixels]], strengths: NDArray[np.float32]) -> NDArray[_Pixels]:
-    """Make the picture of a per-pixel strength from pictures of a few whole strengths, linear between neighbours.
-
-    Args:
-        pictures: strength -> the whole picture at that strength, all of one shape and dtype.
-        strengths: (H, W) on 0..1, as `strength_map` returns; the pictures' strengths must enclose its values.
-
-    Raises:
-        ImageError: shapes or dtypes differ.
-        ConfigError: a value of the map lies outside the pictures' strengths.
-    """
-    levels = sorted(pictures)
-    if not levels or strengths.min() < levels[0] or strengths.max() > levels[-1]:
-        raise ConfigError(
-            f"strengths {strengths.min():g} to {strengths.max():g} are not enclosed by the pictures' "
-            f"({', '.join(f'{level:g}' for level in levels) or 'none'})"
-        )
-    result = pictures[levels[0]]
-    for low, high in pairwise(levels):
-        share = np.clip((strengths - low) / np.float32(high - low), 0, 1)
-        result = np.where(_spread(strengths > low, result), blend(pictures[low], pictures[high], share), result)
-    return result
-
-
-def blend(
-    faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], strength: float | NDArray[np.float32]
-) -> NDArray[_Pixels]:
-    """Blend two pictures pixel by pixel: the dial for weights of different lineages, which cannot be interpolated.
-
-    Args:
-        faithful, perceptual: (H, W) or (H, W, C) of one shape, uint8, uint16 or float32 on 0..1.
-        strength: 0 is faithful, 1 perceptual; a number, or an (H, W) map.
-
-    Raises:
-        ImageError: shapes or dtypes differ, or a dtype is not among the three.
-        ConfigError: a strength outside 0..1, or a map of another size.
-    """
-    _check_pair(faithful, perceptual, "faithful", "perceptual", same_size=True)
-    share = np.asarray(strength, np.float32)
-    if share.ndim and share.shape != faithful.shape[:2]:
-        raise ConfigError(f"strength map of {_size(share)} pixels is not {_size(faithful)}, the pictures' size")
-    if not (share.min() >= 0 and share.max() <= 1):
-        raise ConfigError(f"strength {share.min():g} to {share.max():g} is not within 0..1")
-    share = _spread(share, faithful) if share.ndim else share
-    first = faithful.astype(np.float32)
-    return _as_dtype(first + share * (perceptual.astype(np.float32) - first), faithful.dtype)
-
-
-def _spread(plane: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
-    return plane[..., None] if like.ndim == 3 else plane
+    return as_dtype(np.clip(disagreement_map / np.float32(white), 0, 1) * 255, np.dtype(np.uint8))
 
 
 def _box(values: NDArray[Any], radius: int, axis: int) -> NDArray[Any]:
@@ -255,14 +165,19 @@ def _box(values: NDArray[Any], radius: int, axis: int) -> NDArray[Any]:
     return np.asarray(np.sum(parts, axis=0) / np.float32(2 * radius + 1))
 
 
-def _as_dtype(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Round half up and clip for integer types."""
+def as_dtype(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Turn numbers on a dtype's range into that dtype: integers rounded half up and clipped, floats as they are."""
     if dtype.kind == "f":
         return values.astype(dtype)
     return np.asarray(np.clip(np.floor(values + 0.5), 0, np.iinfo(dtype).max), dtype)
 
 
-def _full_range(image: NDArray[Any], name: str) -> float:
+def full_range(image: NDArray[Any], name: str) -> float:
+    """Return the value of white of a picture's dtype: 255, 65535 or 1.
+
+    Raises:
+        ImageError: the array is not a picture of uint8, uint16 or float32; `name` says in the message which one it is.
+    """
     if image.dtype not in _DTYPES or image.ndim not in (2, 3) or 0 in image.shape:
         raise ImageError(
             f"{name}: {image.dtype} array of shape {image.shape} is not (H, W) or (H, W, C) of uint8, uint16 or float32"
@@ -270,11 +185,16 @@ def _full_range(image: NDArray[Any], name: str) -> float:
     return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
 
 
-def _check_pair(
+def check_pair(
     first: NDArray[Any], second: NDArray[Any], first_name: str, second_name: str, *, same_size: bool
 ) -> float:
-    top = _full_range(first, first_name)
-    _full_range(second, second_name)
+    """Return the value of white of two pictures that must agree.
+
+    Raises:
+        ImageError: dtype, channels or, with ``same_size``, shapes differ.
+    """
+    top = full_range(first, first_name)
+    full_range(second, second_name)
     start = 0 if same_size else 2
     if first.dtype != second.dtype or first.shape[start:] != second.shape[start:] or first.ndim != second.ndim:
         raise ImageError(
@@ -284,5 +204,6 @@ def _check_pair(
     return top
 
 
-def _size(image: NDArray[Any]) -> str:
+def size_text(image: NDArray[Any]) -> str:
+    """Return a picture's size as people write it: 640x480."""
     return f"{image.shape[1]}x{image.shape[0]}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import contributions, imresize
-from fourpass.inference import consistency
+from fourpass.inference import consistency, dial
 from fourpass.inference.upscaler import Pixels, Progress, Upscaler
 
 STEPS = 20
@@ -44,7 +44,7 @@ class FaithfulUpscaler(Upscaler):
 
     Args:
         model: ``eusr`` or ``fourpass`` where a mask or the disagreement needs both; else as `Upscaler` has it.
-        mask: painted strength, black faithful and white perceptual, of any size; see `consistency.strength_map`.
+        mask: painted strength, black faithful and white perceptual, of any size; see `dial.strength_map`.
         consistent: change each result until it shrinks back to its input, see `consistency.back_project`.
         disagreement: also find where the faithful and the perceptual result differ.
         options: as `Upscaler` has them.
@@ -108,8 +108,8 @@ class FaithfulUpscaler(Upscaler):
     def _whole(
         self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: Progress | None
     ) -> Iterator[Pixels]:
-        strengths = None if self._mask is None else consistency.strength_map(self._mask, size)
-        levels = set() if strengths is None else set(consistency.levels_of(strengths))
+        strengths = None if self._mask is None else dial.strength_map(self._mask, size)
+        levels = set() if strengths is None else set(dial.levels_of(strengths))
         wanted = levels | ({0.0, 1.0} if self._disagreement else set())
         runs = len(wanted) + (strengths is None)
         pictures: dict[float, Pixels] = {}
@@ -122,7 +122,7 @@ class FaithfulUpscaler(Upscaler):
             bands = super().rows(image, size=size, self_ensemble=self_ensemble, progress=share)
             result: Pixels = np.concatenate(list(bands))
         else:
-            result = consistency.blend_levels({level: pictures[level] for level in levels}, strengths)
+            result = dial.blend_levels({level: pictures[level] for level in levels}, strengths)
         known: dict[str, Any] = {}
         if self._consistent:
             result, reached = consistency.back_project(result, image, tolerance=TOLERANCE, steps=STEPS)
