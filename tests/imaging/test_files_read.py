@@ -298,6 +298,14 @@ def test_folder_missing_file_and_no_permission(tmp_path: Path) -> None:
         files.read("a\0b")
 
 
+def test_names_of_fields_that_are_no_text_are_damage(capfd: pytest.CaptureFixture[str]) -> None:
+    data = make.encode(RGB, "AVIF", exif=Image.Exif().tobytes())
+    at = data.index(b"Exif")
+    with pytest.raises(ImageError, match="is cut short or damaged"):
+        files.read(data[:at] + b"E\x8fif" + data[at + 4 :], name="x")
+    assert capfd.readouterr().err == ""
+
+
 def test_damaged_exif_is_left_out_not_fatal() -> None:
     tiff = make.encode(RGB, "TIFF", description="about")
     at = tiff.index(struct.pack("<HH", 270, 2)) + 8

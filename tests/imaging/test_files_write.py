@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import picture_bytes as make
 import pytest
+import pyvips
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
@@ -183,6 +184,16 @@ def test_strip_leaves_pixels_and_colour_profile(tmp_path: Path, suffix: str) -> 
     assert b"a cat" not in data
 
 
+def test_a_damaged_profile_does_not_stop_the_picture(tmp_path: Path) -> None:
+    cmyk = bytes(pyvips.Operation.call("profile_load", "cmyk"))
+    for icc in (b"x" * 200, whole_metadata().icc[:200], cmyk):
+        picture = Picture.of(RGB, metadata=Metadata(icc=icc))
+        assert limits.lost(picture.header, "png") == ("ICC profile (damaged, or for other channels)",)
+        for suffix in ("png", "jpg", "webp", "tif", "avif", "gif"):
+            files.write(tmp_path / f"out.{suffix}", picture)
+            assert files.probe(tmp_path / f"out.{suffix}").size == (50, 70)
+
+
 def test_nothing_is_made_up(tmp_path: Path) -> None:
     for suffix in ("jpg", "png", "webp", "tif", "avif", "gif"):
         path = tmp_path / f"out.{suffix}"
@@ -242,8 +253,6 @@ def test_pages_of_a_tiff_come_back(tmp_path: Path) -> None:
 
 
 def test_gif_of_another_colour_space_becomes_srgb(tmp_path: Path) -> None:
-    import pyvips
-
     p3 = bytes(pyvips.Operation.call("profile_load", "p3"))
     pixels = np.zeros((16, 16, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
     files.write(tmp_path / "out.gif", Picture.of(pixels, metadata=Metadata(icc=p3)))

@@ -143,12 +143,18 @@ def _header(data: bytes) -> tuple[_Layout | None, int]:
 
 def _raw_entries(stream: BinaryIO, layout: _Layout, at: int) -> tuple[list[bytes], bytes]:
     """Return the entries of a directory as they are stored, and the pointer to the next directory."""
-    stream.seek(at)
+    _seek(stream, at)
     width = 20 if layout.big else 12
     count = layout.number(_exactly(stream, 8 if layout.big else 2))
     if count > _MOST_ENTRIES:
         raise _DamagedError
     return [_exactly(stream, width) for _ in range(count)], _exactly(stream, layout.pointer)
+
+
+def _seek(stream: BinaryIO, at: int) -> None:
+    if at >= 2**62:
+        raise _DamagedError
+    stream.seek(at)
 
 
 def _exactly(stream: BinaryIO, length: int) -> bytes:
@@ -183,7 +189,7 @@ def _entries(stream: BinaryIO, layout: _Layout, at: int) -> list[Entry]:
             continue
         field = raw[4 + layout.pointer :]
         if length > layout.pointer:
-            stream.seek(layout.number(field))
+            _seek(stream, layout.number(field))
             data = stream.read(length)
             if len(data) != length:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fourpass.errors import ImageError
 from fourpass.imaging.formats import FORMATS, WRITTEN, Format
+from fourpass.imaging.metadata import usable
 from fourpass.imaging.picture import Header
 
 
@@ -58,6 +59,9 @@ def lost(header: Header, key: str, *, strip: bool = False) -> tuple[str, ...]:
     gone = sorted(header.metadata.present - format.keeps) if not strip else []
     depth = stored_depth(header, format)
     losses = [words.get(each, each.upper()) for each in gone]
+    icc = header.metadata.icc
+    if icc and "icc" in format.keeps and not usable(icc, header.channels):
+        losses.append("ICC profile (damaged, or for other channels)")
     if key == "gif" and header.format != "gif":
         losses.append("all but 256 colours a frame")
     return (*losses, f"{header.depth} bits a channel (now {depth})") if depth < header.depth else tuple(losses)

@@ -99,6 +99,20 @@ def attach(image: pyvips.Image, key: str, metadata: Metadata) -> pyvips.Image:
     return image
 
 
+def usable(icc: bytes, channels: int) -> bool:
+    """Whether a colour profile is whole and for gray (1 channel) or RGB (3): whether a PNG would keep it.
+
+    libvips leaves others out of some formats, and gives up on a PNG for some that are damaged.
+    """
+    image = pyvips.Image.black(1, 1, bands=channels).copy(interpretation="srgb" if channels == 3 else "b-w")
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+    try:
+        back = pyvips.Image.new_from_buffer(image.write_to_buffer(".png"), "")
+    except pyvips.Error:
+        return False
+    return "icc-profile-data" in back.get_fields()
+
+
 _IPTC_KEYWORD = "Raw profile type iptc"
 
 

@@ -15,6 +15,14 @@ from fourpass.errors import ImageError
 from fourpass.imaging import formats, metadata
 from fourpass.imaging.picture import Header, Picture, Pixels
 
+
+def _text(pointer: Any) -> str:
+    """Turn a message of libvips into text; pyvips's own way stumbles, loudly, over the bytes of damaged files."""
+    return "" if pointer == pyvips.ffi.NULL else bytes(pyvips.ffi.string(pointer)).decode("utf-8", "replace")
+
+
+pyvips._to_string = _text  # what its handler of warnings calls
+
 _LOADERS: Final = {
     "jpeg": "jpegload_source",
     "png": "pngload_source",
@@ -41,13 +49,13 @@ def header(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:
     Raises:
         ImageError: as `files.read`.
     """
-    return _header(_load(stream, key, name), stream, key, name, max_pixels)
+    return _said(_load(stream, key, name), stream, key, name, max_pixels)
 
 
 def decode(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Picture:
     """Read a picture from an open file; arguments and errors as `header` has them."""
     image = _load(stream, key, name)
-    said = _header(image, stream, key, name, max_pixels)
+    said = _said(image, stream, key, name, max_pixels)
     turn = _orientation(image)
     try:
         image = _as_rgb(image, deep=said.depth > 8)
@@ -117,6 +125,16 @@ def _is_pyramid(stream: BinaryIO, first: pyvips.Image) -> bool:
             return False
         width, height = smaller.width, smaller.height
     return True
+
+
+def _said(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:
+    """Read the header; names of fields that are no text come from damaged files, and stop pyvips."""
+    try:
+        return _header(image, stream, key, name, max_pixels)
+    except (UnicodeDecodeError, pyvips.Error) as error:
+        raise ImageError(
+            f"{name}: is cut short or damaged ({error.__class__.__name__} in its header); {_DAMAGED}"
+        ) from None
 
 
 def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:

@@ -74,6 +74,8 @@ def encode(
     depth = stored_depth(header, format)
     sent = replace(header, depth=8 if depth == 8 else 16)
     kept = header.metadata.only(format.keeps & {"icc"} if strip else format.keeps)
+    if kept.icc and not metadata.usable(kept.icc, header.channels):
+        kept = kept.only(kept.present - {"icc"})
     feed = Feed()
     failures: list[BaseException] = []
 
