@@ -185,6 +185,16 @@ def test_upscale_finds_out_what_a_pth_file_is(references, tmp_path):
     assert upscaler.upscale(np.zeros((6, 5, 3), np.uint8), 3).shape == (18, 15, 3)
 
 
+def test_evaluation_takes_a_pth_file(references, tmp_path):
+    from fourpass.evaluation.methods import build as build_method
+    from fourpass.evaluation.methods import parse_methods
+
+    torch.save(official(references, "edsr_x4"), tmp_path / "edsr_x4-4f62e9ef.pt")
+    (method,) = parse_methods([f"EDSR={tmp_path}/edsr_x4-4f62e9ef.pt@self-ensemble"])
+    assert (method.label, method.self_ensemble, len(method.sha256)) == ("EDSR", True, 12)
+    assert build_method(method, 4, 1)(np.zeros((6, 5, 3), np.uint8)).shape == (24, 20, 3)
+
+
 @pytest.mark.parametrize(
     ("file", "lost", "message"),
     [

@@ -19,6 +19,7 @@ from fourpass.conversion import baselines, eusr, predictors, vgg
 from fourpass.conversion.graphdef import read_constants
 from fourpass.errors import WeightsError, missing_extra
 from fourpass.weights import Metadata, Weights
+from fourpass.weights import load as load_ours
 
 Tensors = Mapping[str, NDArray[np.float32]]
 # What a converter returns: our architecture's name, its numbers, its tensors under our names.
@@ -76,6 +77,16 @@ def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence
             return Weights(renamed, metadata, str(file))
     some = ", ".join(sorted(tensors)[:3])
     raise WeightsError(f"{file}: its tensors ({some}, ...) are of no architecture known here")
+
+
+def load(name: str | os.PathLike[str]) -> Weights:
+    """Read weights of ours, packaged or in a file, or convert another program's file, told by its suffix.
+
+    Raises:
+        WeightsError: as `fourpass.weights.load` and `convert` raise it.
+    """
+    suffix = Path(name).suffix.lower()
+    return convert(name) if suffix in READERS and suffix != ".safetensors" else load_ours(name)
 
 
 def read_tensors(file: Path) -> dict[str, NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass import weights
+from fourpass import conversion, weights
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.imaging.resize import imresize
 from fourpass.methods import METHODS
@@ -68,8 +68,8 @@ def parse_methods(items: Sequence[str], *, self_ensemble: bool = False) -> list[
     """Read method items, separated by commas.
 
     An item is ``[LABEL=]SOURCE[@PATH]``: SOURCE is ``bicubic``, ``ground-truth``, the name of packaged weights, a
-    ``.safetensors`` or ``.onnx`` file, or a folder of results; PATH is ``x2-x2``, ``x8-downscale``, ``self-ensemble``
-    or ``strength:0.5``. An item with a comma in it stands in double quotes.
+    ``.safetensors``, ``.pth`` or ``.onnx`` file, or a folder of results; PATH is ``x2-x2``, ``x8-downscale``,
+    ``self-ensemble`` or ``strength:0.5``. An item with a comma in it stands in double quotes.
 
     Args:
         items: for example ``["bicubic,eusr", "Ours=run/best.safetensors@x2-x2"]``.
@@ -119,7 +119,7 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[P
     # Weights and not their packaged name, which would blend the faithful and the perceptual ones; and the same
     # precision on every machine.
     whole = method.source.endswith(".onnx") or method.strength is not None
-    model = method.source if whole else weights.load(method.source)
+    model = method.source if whole else conversion.load(method.source)
     upscaler = Upscaler(model, precision="fp32", threads=threads, strength=method.strength)
     needed = {"x2-x2": 2, "x8-downscale": 8}.get(method.path, scale)
     if needed not in upscaler.scales:
@@ -185,7 +185,7 @@ def _provenance(source: str) -> tuple[int | None, str, str]:
             raise WeightsError(f"{source}: no such file")
         return None, "", ""
     try:
-        loaded = weights.load(source)
+        loaded = conversion.load(source)
     except WeightsError as error:
         raise WeightsError(f"{error}; nor is it bicubic, ground-truth, an .onnx file or a folder of results") from None
     return loaded.metadata.steps, loaded.sha256[:12], loaded.metadata.note

@@ -97,11 +97,9 @@ def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice
         from fourpass.inference.foreign import probe
 
         return probe(Path(model), choice, _OTHER_HALO)
-    if Path(model).suffix.lower() in (".pt", ".pth", ".ckpt", ".pb"):
-        from fourpass.conversion import convert
+    from fourpass import conversion
 
-        return ours(convert(model))
-    return ours(weights_module.load(model))
+    return ours(conversion.load(model))
 
 
 def ours(weights: Weights) -> Network:

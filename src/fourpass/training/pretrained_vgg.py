@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-from fourpass import models, weights
-from fourpass.conversion import convert
+from fourpass import conversion, models
 from fourpass.errors import WeightsError
 from fourpass.models.vgg import VGG
 
@@ -34,7 +33,7 @@ def load_vgg(name: str = "", *, url: str = URL, report: Callable[[str], None] = 
         WeightsError: it is missing, damaged, cannot be downloaded, or is no VGG.
     """
     file = Path(name) if name else fetch(url, Path(torch.hub.get_dir()) / "checkpoints", report=report)
-    loaded = weights.load(file) if file.suffix == ".safetensors" else convert(file)
+    loaded = conversion.load(file)
     network = models.build(loaded)
     if not isinstance(network, VGG):
         raise WeightsError(f"{file}: weights of {loaded.metadata.architecture}, not of a VGG")
