@@ -137,7 +137,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             _SRRESNET,
             Losses(pixel=10.0, pixel_kind="low-frequency", adversarial=1e-3, contextual=0.1),
             start="srresnet-mse",
-            source="Mechrez et al., 2018, arXiv 1803.04626, section 5.1",
+            source="Mechrez et al., 2018, arXiv 1803.04626, its objective for super-resolution",
         ),
         "4pp-eusr": Method(
             "4PP-EUSR",
