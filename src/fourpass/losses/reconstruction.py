@@ -24,7 +24,7 @@ def mean_squared_error(truth: Tensor, upscaled: Tensor) -> Tensor:
 
 
 def low_frequency_error(truth: Tensor, upscaled: Tensor, *, size: int = 21, sigma: float = 3.0) -> Tensor:
-    """MSE of the blurred pictures, which CX pairs with the contextual loss (arXiv 1803.04626, its objective for super-resolution).
+    """MSE of the blurred pictures, which CX for super-resolution pairs with the contextual loss (arXiv 1803.04626).
 
     Args:
         truth, upscaled: (N, C, H, W) on 0..255, not smaller than the kernel.
