@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -77,7 +76,7 @@ def upscale(
 
     Exit code: 0 all done; 1 a picture failed, the others are done; 2 nothing was begun.
     """
-    from fourpass.cli import plan
+    from fourpass.cli import options, plan
     from fourpass.imaging.files import MAX_PIXELS
     from fourpass.inference.job import Wishes
 
@@ -88,13 +87,13 @@ def upscale(
         height=height,
         longest=longest,
         megapixels=megapixels,
-        fit=_box(fit),
+        fit=options.box(fit),
         quality=quality,
         strip=strip,
         self_ensemble=self_ensemble,
-        max_pixels=_number("--max-pixels", max_pixels) or MAX_PIXELS,
+        max_pixels=options.number("--max-pixels", max_pixels) or MAX_PIXELS,
     )
-    _check(wishes, output, report, resume)
+    options.check(wishes, output, report, resume)
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     upscaler = _upscaler(
         model,
@@ -103,17 +102,17 @@ def upscale(
         precision="fp32" if fp32 else "auto",
         threads=threads,
         tile=tile or None,
-        max_memory=_number("--max-memory", max_memory),
+        max_memory=options.number("--max-memory", max_memory),
         strength=strength,
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
-    settings = _settings(wishes, model, strength, backend, fp32) | _held(strength_map, consistency)
+    settings = options.settings(wishes, model, strength, backend, fp32) | _held(strength_map, consistency)
     manifest = _manifest(output, settings) if resume else None
     pairs = plan.pairs(
         names,
         output,
-        tag=_tag(wishes, upscaler),
+        tag=options.tag(wishes, upscaler.default_scale),
         suffix=suffix,
         ext=ext,
         recursive=recursive,
@@ -171,59 +170,11 @@ def _run(
     return any(each.status == "failed" for each in outcomes)
 
 
-def _check(wishes: Wishes, output: str | None, report: str | None, resume: bool) -> None:
-    """Refuse what makes no sense whatever the pictures are.
-
-    Raises:
-        ConfigError: an option's value, or two that contradict each other.
-    """
-    from fourpass.inference.sizes import plan_size
-
-    if wishes.size:
-        plan_size((1000, 1000), **wishes.size)
-    if wishes.quality is not None and not 1 <= wishes.quality <= 100:
-        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
-    if output == "-" and report == "-":
-        raise ConfigError("-o - and --json - would both write to standard output; give --json a file")
-    if resume and (output is None or output == "-" or (Path(output).suffix and not Path(output).is_dir())):
-        raise ConfigError("--resume keeps its list in the output folder; name a folder with -o")
-
-
-def _tag(wishes: Wishes, upscaler: Upscaler) -> str:
-    """Return what tells the name of an output from that of its input, beside it: x4, or 1920x1080."""
-    if wishes.fit:
-        return f"{wishes.fit[0]}x{wishes.fit[1]}"
-    for name, value in wishes.size.items():
-        return f"x{value:g}" if name == "scale" else f"{name}{value:g}"
-    return f"x{upscaler.default_scale}"
-
-
 def _keep_what_is_there(pairs: list[Pair]) -> None:
     """Refuse to replace a file in a place that nobody named."""
     for pair in pairs:
         if Path(pair.target).exists():
             raise ConfigError(f"{pair.target}: is there already; delete it, or say with -o where to write")
-
-
-def _settings(wishes: Wishes, model: str, strength: float | None, backend: str, fp32: bool) -> dict[str, Any]:
-    """Return everything that the bytes of an output depend on besides the input and the output's format."""
-    from fourpass import __version__, weights
-    from fourpass.cli.manifest import digest
-
-    pair = ("eusr", "fourpass")
-    used = [name for name in pair if name in weights.available()] if model in pair else [model]
-    return {
-        "fourpass": __version__,
-        "model": model,
-        "sha256": [digest(weights.locate(name)) for name in used],
-        "strength": strength,
-        "backend": backend,
-        "precision": "fp32" if fp32 else "auto",
-        "self_ensemble": wishes.self_ensemble,
-        "quality": wishes.quality,
-        "strip": wishes.strip,
-        "size": wishes.size,
-    }
 
 
 def _upscaler(model: str, held: dict[str, Any] | None, **options: Any) -> Upscaler:
@@ -273,26 +224,6 @@ def _streams(pairs: list[Pair]) -> Any:
             raise ConfigError("standard input is a terminal; pipe a picture into it")
         data = sys.stdin.buffer.read()
     return Streams(data, sys.stdout.buffer)
-
-
-def _number(option: str, text: str | None) -> int | None:
-    """Read a number that may end in K, M, G or T, in thousands of a size: 250M, 2G."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B|P|PX)?", text.strip().upper())
-    value = int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " ")) if match else 0
-    if value < 1:
-        raise ConfigError(f"{option} {text} is not a number above 0; write it like 250M or 2G")
-    return value
-
-
-def _box(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)\s*[xX×]\s*(\d+)", text.strip())
-    if match is None:
-        raise ConfigError(f"--fit {text} is not a size like 1920x1080")
-    return int(match[1]), int(match[2])
 
 
 @contextmanager
