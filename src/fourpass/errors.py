@@ -31,7 +31,7 @@ class MetricError(FourpassError):
     """Pictures that a quality metric is not defined for: wrong shape, range or size, or nothing in them to measure."""
 
 
-class MetricUnavailable(MetricError):
+class MetricUnavailableError(MetricError):
     """A metric that needs a file which is not here; tables show what it needs instead of a value."""
 
 

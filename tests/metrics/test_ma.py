@@ -14,7 +14,7 @@ from scipy.io import savemat
 from scipy.special import gamma
 from scipy.stats import gennorm
 
-from fourpass.errors import MetricError, MetricUnavailable
+from fourpass.errors import MetricError, MetricUnavailableError
 from fourpass.metrics.ma import default_model, find_model, load_model, ma_score
 from fourpass.metrics.ma_features import SIZES, all_features, gaussian_shape, local_features, spatial_features
 from fourpass.metrics.protocol import planes
@@ -101,9 +101,9 @@ def test_where_the_model_is_looked_for(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_model().is_relative_to(tmp_path)
     assert find_model() is None
-    with pytest.raises(MetricUnavailable, match=r"needs model\.mat: fetch it from https"):
+    with pytest.raises(MetricUnavailableError, match=r"needs model\.mat: fetch it from https"):
         load_model()
-    with pytest.raises(MetricUnavailable, match="no such file"):
+    with pytest.raises(MetricUnavailableError, match="no such file"):
         find_model(tmp_path / "elsewhere.mat")
     default_model().parent.mkdir(parents=True)
     _save(default_model(), content)

@@ -7,10 +7,10 @@ pytest.importorskip("fastapi", reason="wants the extra serve")
 pytest.importorskip("httpx")
 expect = pytest.importorskip("playwright.sync_api", reason="wants playwright, of the dev extra").expect
 
-import handlers
-from live import serving
+import handlers  # noqa: E402
+from live import serving  # noqa: E402
 
-from fourpass.imaging import files
+from fourpass.imaging import files  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def rgb_to_ycbcr(rgb: NDArray[np.generic]) -> NDArray[np.float64]:
     Returns:
         float64 array of the same shape; Y on 16..235, Cb and Cr on 16..240.
     """
-    return np.asarray(rgb, np.float64) @ _RGB_TO_YCBCR.T + _OFFSET
+    return np.asarray(np.asarray(rgb, np.float64) @ _RGB_TO_YCBCR.T + _OFFSET)
 
 
 def ycbcr_to_rgb(ycbcr: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -32,7 +32,7 @@ def ycbcr_to_rgb(ycbcr: NDArray[np.generic]) -> NDArray[np.float64]:
     Returns:
         float64 array of the same shape, on 0..255 for colours that RGB has.
     """
-    return (np.asarray(ycbcr, np.float64) - _OFFSET) @ _YCBCR_TO_RGB.T
+    return np.asarray((np.asarray(ycbcr, np.float64) - _OFFSET) @ _YCBCR_TO_RGB.T)
 
 
 def luma(image: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.errors import MetricError, MetricUnavailable
+from fourpass.errors import MetricError, MetricUnavailableError
 from fourpass.metrics.ma_features import SIZES, all_features
 from fourpass.metrics.matfile import read_mat
 from fourpass.metrics.protocol import Channel, Image, single_plane
@@ -94,10 +94,10 @@ def find_model(path: Path | None = None) -> Path | None:
     """Return the model's path: the given one, or `default_model` where that exists, or None.
 
     Raises:
-        MetricUnavailable: a path is given and there is no such file.
+        MetricUnavailableError: a path is given and there is no such file.
     """
     if path is not None and not path.is_file():
-        raise MetricUnavailable(f"{path}: no such file; Ma's model.mat is at {SOURCE}")
+        raise MetricUnavailableError(f"{path}: no such file; Ma's model.mat is at {SOURCE}")
     return path if path is not None else next((file for file in [default_model()] if file.is_file()), None)
 
 
@@ -111,12 +111,12 @@ def load_model(path: Path | None = None, *, sha256: str | None = None) -> MaMode
         sha256: what the file's hash must be, in hexadecimal.
 
     Raises:
-        MetricUnavailable: there is no such file.
+        MetricUnavailableError: there is no such file.
         MetricError: it has another hash, is damaged, of another version, or not of the structure that is expected.
     """
     file = find_model(path)
     if file is None:
-        raise MetricUnavailable(
+        raise MetricUnavailableError(
             f"Ma's SR score needs model.mat: fetch it from {SOURCE} and put it at {default_model()}"
         )
     found = hashlib.sha256(file.read_bytes()).hexdigest()
