@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +192,18 @@ def test_durations():
     for text in ("0", "-3s", "2 weeks", "h"):
         with pytest.raises(ConfigError, match="not a positive time"):
             parse_duration(text)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # PyTorch's compiler warns of PyTorch
+def test_a_compiled_network_trains_like_a_plain_one(monkeypatch, photos, tmp_path):
+    if not shutil.which("g++"):
+        pytest.skip("wants a C++ compiler")
+    for name in ("plain", "compiled"):
+        settings = {"compile": str(name == "compiled").lower(), "scales": "[2]", "odds": "[1]", "patches": "[8]"}
+        assert run(monkeypatch, arguments(photos, tmp_path / name, steps="2", **settings)) == 0
+    plain, compiled = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("plain", "compiled"))
+    torch.testing.assert_close(plain["networks"], compiled["networks"], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ class Pretraining:
     metadata: weights.Metadata
     patches: Patches
     validation: ValidationSet | None
+    forward: Callable[[Tensor, int], Tensor]  # the network, compiled or not
     main: str = "eusr"
 
     def batch(self, step: int, seed: Sequence[int]) -> PatchBatch:
@@ -48,7 +49,7 @@ class Pretraining:
         low = torch.from_numpy(batch.low).to(tools.device).float()
         high = torch.from_numpy(batch.high).to(tools.device).float()
         with tools.autocast():
-            upscaled = self.networks[self.main](low.contiguous(memory_format=torch.channels_last), batch.scale)
+            upscaled = self.forward(low.contiguous(memory_format=torch.channels_last), batch.scale)
             loss = torch.nn.functional.l1_loss(upscaled.float(), high)
         tools.update(self.main, loss)
         return {"loss": loss.detach(), f"loss_x{batch.scale}": loss.detach()}
@@ -111,7 +112,8 @@ def prepare(
         metadata = start_from(network, recipe.init, metadata)
     place(network, pick_device(device))
     adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8)
-    return Pretraining(recipe, {"eusr": network}, {"eusr": adam}, metadata, patches, checked)
+    forward = torch.compile(network, dynamic=False) if recipe.compile else network
+    return Pretraining(recipe, {"eusr": network}, {"eusr": adam}, metadata, patches, checked, forward)
 
 
 def start_from(network: nn.Module, name: str, metadata: weights.Metadata) -> weights.Metadata:

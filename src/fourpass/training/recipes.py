@@ -86,6 +86,8 @@ class EusrRecipe(Recipe):
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         init: weights to start from: a packaged name or a file; empty for random ones.
+        compile: run the network through `torch.compile` (wants a C++ compiler). Pays where passes over memory weigh as
+            much as convolutions, as in bf16 with AMX; `benchmarks/train.py --compile` tells.
     """
 
     steps: int = 1_000_000
@@ -101,6 +103,7 @@ class EusrRecipe(Recipe):
     patches: tuple[int, ...] = (48, 48, 48)
     candidates: int = 1
     init: str = ""
+    compile: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
