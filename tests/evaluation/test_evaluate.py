@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from fourpass import weights
 from fourpass.cli.app import app
 from fourpass.data.layouts import find_datasets
 from fourpass.errors import ConfigError, DatasetError, FourpassError, ImageError, MetricError, WeightsError
@@ -22,6 +23,7 @@ from fourpass.evaluation.summary import summarise, summary_table
 from fourpass.imaging import files
 from fourpass.imaging.color import luma
 from fourpass.imaging.resize import imresize
+from fourpass.inference.graph import build_graph
 
 BICUBIC = Method("Bicubic", "bicubic")
 
@@ -163,6 +165,17 @@ def test_a_scale_that_a_network_lacks_is_named(folder):
         measure(folder, *parse_methods(["eusr"]), scale=3)
     with pytest.raises(ConfigError, match="path x2-x2 upscales by 4, not by 2"):
         measure(folder, *parse_methods(["eusr@x2-x2"]), scale=2)
+
+
+def test_an_onnx_file_and_its_weights_score_alike(tmp_path):
+    save_picture(tmp_path / "set/a.png", photo(0, 64, 72))
+    model = build_graph(weights.load("eusr"), 2).SerializeToString()
+    (tmp_path / "two.onnx").write_bytes(model)
+    methods = parse_methods([f"{tmp_path / 'two.onnx'},eusr,bicubic"])
+    assert [method.label for method in methods] == ["two", "EUSR", "Bicubic"]
+    values = [value["psnr"] for value in measure(tmp_path / "set", *methods, scale=2).values()]
+    assert values[0] == pytest.approx(values[1], abs=0.001)
+    assert abs(values[0] - values[2]) > 0.03
 
 
 def run(*arguments):
