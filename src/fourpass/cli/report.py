@@ -94,13 +94,16 @@ class Display:
 
     def end(self, outcome: Outcome, pixels: int) -> None:
         """Say what became of the file."""
-        self._done += pixels
+        if outcome.status == "done":
+            self._done += pixels
+        else:  # no work went into it, so it must not count as speed
+            self._total -= pixels
         if outcome.status == "failed":
             self._say(f"fourpass: {outcome.error}")
         elif self._bar is not None:
             self._say(_line(outcome))
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done)
+            self._bar.update(self._task, completed=self._done, total=max(self._total, 1))
 
     def summary(self, outcomes: Sequence[Outcome]) -> None:
         """Count what became of the files, on a terminal, where there were several."""
