@@ -111,6 +111,7 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"reduced_share": 1.5}, "reduced_share 1.5 is not within"),
         ({"discriminator_layers": 5}, "discriminator_layers 5 is not an even number"),
         ({"init": ""}, "init is ''"),
+        ({"momentum": 1.0}, "momentum 1.0 is not below 1"),
         ({"weight_adversarial": -1.0}, "weight_adversarial = -1.0 is negative"),
     ],
 )
