@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from fourpass import weights
-from fourpass.data.distilled import make_crops
+from fourpass.data.distilled import falling, make_crops, make_ladders
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
 from fourpass.data.tid2013 import distribution
 from fourpass.errors import ConfigError, DatasetError, WeightsError
@@ -219,6 +219,35 @@ def test_distils_from_a_teacher_without_mixing_photos(trunk: str, tmp_path: Path
     again = aesthetic.prepare(chosen, [tmp_path / "photos"], **arguments)
     assert not lines  # all from the cache
     assert np.array_equal(again.training.distributions, training.training.distributions)
+    with_ladders = dataclasses.replace(chosen, ladders=2)
+    training = aesthetic.prepare(with_ladders, [tmp_path / "photos"], **arguments)
+    assert len(training.training) == 10 + 2 * 6
+    assert training.training.crop(21).shape == (192, 192, 3)
+
+
+def test_ladders_fall_and_keep_what_falls_already() -> None:
+    means = np.array([[5.0, 4.5, 4.6, 4.59, 3.0, 3.5], [5.0, 4.8, 4.6, 4.4, 4.2, 4.0]])
+    ladders = np.stack([[distribution(mean - 1, 1.2) for mean in row] for row in means])
+    made = falling(ladders, 0.05)
+    scores = np.stack([mean_scores(row) for row in made])
+    before = np.stack([mean_scores(row) for row in ladders])
+    assert (np.diff(scores, axis=1) < -0.0499).all()
+    assert np.allclose(made.sum(axis=2), 1, atol=1e-6)
+    assert np.allclose(made[1], ladders[1], atol=1e-6)
+    assert np.allclose(made[0, [0, 1, 4]], ladders[0, [0, 1, 4]], atol=1e-6)
+    assert scores[0, 2] == pytest.approx(before[0, 1] - 0.05, abs=1e-4)
+    assert scores[0, 5] == pytest.approx(before[0, 4] - 0.05, abs=1e-4)
+
+
+def test_ladders_hold_one_crop_and_five_levels(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (260, 260, 3), np.uint8)
+    Image.fromarray(noise).resize((520, 520)).save(tmp_path / "a.png")
+    ladders = make_ladders([tmp_path / "a.png"], 3, 0)
+    assert ladders.shape == (3, 6, 192, 192, 3)
+    for ladder in ladders.astype(float):
+        errors = [np.mean((rung - ladder[0]) ** 2) for rung in ladder]
+        assert errors[0] == 0
+        assert errors == sorted(errors)
 
 
 def test_crops_of_nothing_are_refused(tmp_path: Path) -> None:
@@ -227,8 +256,10 @@ def test_crops_of_nothing_are_refused(tmp_path: Path) -> None:
 
 
 def test_phases_refuse_what_they_cannot_use(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="validates on its references"):
+    with pytest.raises(ConfigError, match="2 data folders, but the subjective predictor takes one --data, TID2013"):
         subjective.prepare(recipes.build(SubjectiveRecipe, {}), [tmp_path, tmp_path])
+    with pytest.raises(ConfigError, match=r"1 data folders, but .* two --data, TID2013 and photos"):
+        subjective.prepare(recipes.build(SubjectiveRecipe, {"ladders": 1}), [tmp_path])
     with pytest.raises(ConfigError, match="takes no --validation"):
         aesthetic.prepare(recipes.build(AestheticRecipe, {}), [tmp_path], validation=tmp_path)
     with pytest.raises(ConfigError, match="AVA is one"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,10 @@ from fourpass.data import tid2013_coding as coding
 from fourpass.data import tid2013_noise as noise
 from fourpass.data.pictures import decode
 from fourpass.data.scored import CROP
+from fourpass.data.tid2013_resynth import distort
 from fourpass.errors import DatasetError
 
+_HELD_OUT = 10  # every so many photos, one validates
 CLEAN_SHARE = 0.3  # of the crops are left as they are
 MARGIN = 16  # pixels degraded around a crop and cut off, so that no border shows
 
@@ -54,11 +58,21 @@ def enlarged(image: noise.Picture, random: noise.Random) -> noise.Picture:
     return noise.blur(large, 0.5 * factor)
 
 
-DEGRADATIONS = (blurred, noisy, compressed, recoloured, badly_exposed, enlarged)
+Degradation = Callable[[noise.Picture, noise.Random], noise.Picture]
+DEGRADATIONS: tuple[Degradation, ...] = (blurred, noisy, compressed, recoloured, badly_exposed, enlarged)
+# TID2013's blur, white noise and JPEG, whose five levels make a ladder; with ladders, these come in no other way.
+LADDERS = (8, 1, 10)
+BESIDE_LADDERS: tuple[Degradation, ...] = (recoloured, badly_exposed, enlarged)
+RUNGS = 6  # the photo as it is, and the five levels
 
 
 def make_crops(
-    files: Sequence[Path], count: int, seed: int, report: Callable[[str], None] = print
+    files: Sequence[Path],
+    count: int,
+    seed: int,
+    report: Callable[[str], None] = print,
+    *,
+    degradations: Sequence[Degradation] = DEGRADATIONS,
 ) -> NDArray[np.uint8]:
     """Cut random crops out of photos, larger photos giving more, and degrade most of them.
 
@@ -67,6 +81,7 @@ def make_crops(
         count: crops wanted.
         seed: decides places, flips and degradations.
         report: takes a line on photos left out because they cannot be read or are smaller than a crop.
+        degradations: to draw from; none for photos as they are.
 
     Returns:
         (count, 192, 192, 3) uint8.
@@ -74,6 +89,126 @@ def make_crops(
     Raises:
         DatasetError: no photo is usable.
     """
+    crops = np.empty((count, CROP, CROP, 3), np.uint8)
+    for index, (crop, random) in enumerate(_cuts(files, count, seed, report)):
+        image = crop.astype(np.float32)
+        if degradations and random.random() >= CLEAN_SHARE:
+            chosen = random.choice(len(degradations), 1 + int(random.random() < 0.25), replace=False)
+            for which in sorted(chosen):
+                image = degradations[which](image, random)
+        crops[index] = np.clip(np.round(image[MARGIN:-MARGIN, MARGIN:-MARGIN]), 0, 255).astype(np.uint8)
+    return crops
+
+
+def make_ladders(
+    files: Sequence[Path],
+    count: int,
+    seed: int,
+    report: Callable[[str], None] = print,
+    *,
+    kinds: Sequence[int] = LADDERS,
+) -> NDArray[np.uint8]:
+    """Cut random crops, and degrade each by one of TID2013's distortions at its five levels.
+
+    Args:
+        files, count, seed, report: as `make_crops` takes them.
+        kinds: types of distortion to draw from, see `ladder_kinds`.
+
+    Returns:
+        (count, 6, 192, 192, 3) uint8: the crop as it is, then level 1 to 5.
+
+    Raises:
+        DatasetError: no photo is usable.
+    """
+    ladders = np.empty((count, RUNGS, CROP, CROP, 3), np.uint8)
+    inner = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    chosen = ladder_kinds(count, seed, kinds)
+    for index, (crop, _) in enumerate(_cuts(files, count, seed, report)):
+        ladders[index, 0] = crop[inner]
+        for level in range(1, RUNGS):
+            ladders[index, level] = distort(crop, chosen[index], level, seed=index)[inner]
+    return ladders
+
+
+def ladder_kinds(count: int, seed: int, kinds: Sequence[int] = LADDERS) -> list[int]:
+    """Types of distortion of the ladders that `make_ladders` makes."""
+    return [kinds[int(place)] for place in np.random.default_rng((seed, 2)).integers(len(kinds), size=count)]
+
+
+def falling(ladders: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+    """Change distributions so that the mean score falls from each rung of a ladder to the next.
+
+    A teacher trained on photos has hardly seen strong noise, blur or compression, and rates the higher levels up
+    again.
+
+    Args:
+        ladders: (N, 6, 10) shares of the scores 1..10, mildest first; the first rung stays as it is.
+        step: least fall of the mean score from rung to rung.
+
+    Returns:
+        (N, 6, 10): where the mean did not fall that much, share i is multiplied by the i-th power of what makes it.
+    """
+    scores = np.arange(1.0, 11.0)
+    result = np.asarray(ladders, np.float64).copy()
+    means = result @ scores
+    for rung in range(1, result.shape[1]):
+        wanted = np.minimum(means[:, rung], means[:, rung - 1] - step)
+        low, high = np.full(len(result), -20.0), np.zeros(len(result))
+        for _ in range(60):
+            middle = (low + high) / 2
+            tilted = result[:, rung] * np.exp(middle[:, None] * (scores - 10))
+            above = (tilted @ scores) / tilted.sum(axis=1) > wanted
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        tilted = result[:, rung] * np.exp(high[:, None] * scores)
+        result[:, rung] = tilted / tilted.sum(axis=1, keepdims=True)
+        means[:, rung] = result[:, rung] @ scores
+    return result.astype(np.float32)
+
+
+def cached_array(file: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray[Any]:
+    """Map an array from a file, making it first where there is none.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
+    if not file.is_file():
+        temporary, array = file.with_name(f"{file.name}.tmp"), make()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as handle:
+                np.save(handle, array)
+            temporary.replace(file)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise DatasetError(
+                f"{file.parent}: cannot be written ({error.strerror}); name another with --cache"
+            ) from None
+    stored: NDArray[Any] = np.load(file, mmap_mode="r")
+    return stored
+
+
+def photos_key(what: str, files: Sequence[Path]) -> str:
+    """Name of what is made of photos, for a cache: changes with what is made, and with the photos' names and sizes."""
+    names = "\n".join(f"{file.name} {file.stat().st_size}" for file in files)
+    return hashlib.sha256(f"{what}\n{names}".encode()).hexdigest()[:16]
+
+
+def hold_out(photos: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Split photos: to learn from, and every tenth to validate on.
+
+    Raises:
+        DatasetError: less than two photos.
+    """
+    if len(photos) < 2:
+        raise DatasetError(f"{len(photos)} photos are too few to learn from and to validate on; give at least two")
+    held_out = list(photos[::_HELD_OUT])
+    return [photo for photo in photos if photo not in set(held_out)], held_out
+
+
+def _cuts(
+    files: Sequence[Path], count: int, seed: int, report: Callable[[str], None]
+) -> Iterator[tuple[NDArray[np.uint8], noise.Random]]:
+    """Random crops with a margin, and the source of randomness of each."""
     side = CROP + 2 * MARGIN
     photos = []
     for file in files:
@@ -91,25 +226,12 @@ def make_crops(
     # The root keeps a few very large photos from being half of everything.
     odds = np.sqrt([float(photo.shape[0] * photo.shape[1]) for photo in photos])
     order = np.random.default_rng((seed, 0)).choice(len(photos), count, p=odds / odds.sum())
-    crops = np.empty((count, CROP, CROP, 3), np.uint8)
     for index, chosen in enumerate(order):
-        crops[index] = _crop(photos[chosen], np.random.default_rng((seed, 1, index)))
-    return crops
-
-
-def _crop(photo: NDArray[np.uint8], random: noise.Random) -> NDArray[np.uint8]:
-    side = CROP + 2 * MARGIN
-    row = int(random.integers(photo.shape[0] - side + 1))
-    column = int(random.integers(photo.shape[1] - side + 1))
-    image = photo[row : row + side, column : column + side].astype(np.float32)
-    if random.random() < 0.5:
-        image = image[:, ::-1]
-    if random.random() >= CLEAN_SHARE:
-        chosen = random.choice(len(DEGRADATIONS), 1 + int(random.random() < 0.25), replace=False)
-        for which in sorted(chosen):
-            image = DEGRADATIONS[which](image, random)
-    inner = image[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return np.clip(np.round(inner), 0, 255).astype(np.uint8)
+        photo, random = photos[chosen], np.random.default_rng((seed, 1, index))
+        row = int(random.integers(photo.shape[0] - side + 1))
+        column = int(random.integers(photo.shape[1] - side + 1))
+        crop = photo[row : row + side, column : column + side]
+        yield np.ascontiguousarray(crop[:, ::-1] if random.random() < 0.5 else crop), random
 
 
 def _between(low: float, high: float, random: noise.Random) -> float:

@@ -98,14 +98,14 @@ class ScoredPictures:
             rows.append(index)
         return np.stack(crops).transpose(0, 3, 1, 2), self.distributions[rows]
 
-    def subset(self, indices: Sequence[int]) -> ScoredPictures:
-        """Return some of the pictures, in that order."""
-        chosen = [int(index) for index in indices]
+    def joined(self, other: ScoredPictures) -> ScoredPictures:
+        """Return these pictures and then another's."""
+        count = len(self)
         return ScoredPictures(
-            [self.names[index] for index in chosen],
-            self.distributions[chosen],
-            self.scores[chosen],
-            lambda index: self.read(chosen[index]),
+            [*self.names, *other.names],
+            np.concatenate([self.distributions, other.distributions]),
+            np.concatenate([self.scores, other.scores]),
+            lambda index: self.read(index) if index < count else other.read(index - count),
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,28 @@ from numpy.typing import NDArray
 from fourpass import models, weights
 from fourpass.conversion.predictor_files import read_teacher
 from fourpass.data.ava import read_ava
-from fourpass.data.distilled import make_crops
+from fourpass.data.distilled import (
+    BESIDE_LADDERS,
+    DEGRADATIONS,
+    RUNGS,
+    cached_array,
+    falling,
+    hold_out,
+    make_crops,
+    make_ladders,
+    photos_key,
+)
 from fourpass.data.pictures import default_cache, find_images
-from fourpass.data.scored import ScoredPictures, mean_scores
-from fourpass.errors import ConfigError, DatasetError
+from fourpass.data.scored import CROP, ScoredPictures, mean_scores
+from fourpass.errors import ConfigError
 from fourpass.models.mobilenet_v1 import NIMAMobileNetV1
+from fourpass.models.nima import SCORES
 from fourpass.training.precision import pick_device, place
 from fourpass.training.predictor_recipes import AestheticRecipe
 from fourpass.training.predictor_setup import assemble
 from fourpass.training.predictors import PredictorTraining, to_tensor
 
 RECIPE = AestheticRecipe
-_HELD_OUT = 10  # every so many photos, one validates
 _BATCH = 32
 
 
@@ -58,7 +69,7 @@ def prepare(
         photos = [file for folder in data for file in find_images(folder)]
         folder = cache or default_cache().parent
         training, held_out = distilled_pictures(recipe, photos, folder / "distilled", device, report)
-        words = f"scores by the teacher {Path(recipe.teacher).stem} of {len(training)} crops of {len(photos)} photos"
+        words = f"scores by {Path(recipe.teacher).stem} of {len(training)} crops of {len(hold_out(photos)[0])} photos"
     elif len(data) == 1:
         training, held_out = read_ava(data[0], validation=recipe.validation_pictures, report=report)
         words = f"AVA, {len(training)} pictures"
@@ -78,26 +89,49 @@ def distilled_pictures(
         DatasetError: fewer than two photos, or the cache cannot be written.
         WeightsError: the teacher is missing or of another kind.
     """
-    held_out = list(photos[::_HELD_OUT])
-    rest = [photo for photo in photos if photo not in set(held_out)]
-    if not rest:
-        raise DatasetError(f"{len(photos)} photos are too few to learn from and to validate on; give at least two")
-    parts = []
-    for files, count in ((rest, recipe.crops), (held_out, max(1, recipe.crops // 10))):
-        names = "\n".join(f"{file.name} {file.stat().st_size}" for file in files)
-        key = hashlib.sha256(f"1 {recipe.seed} {count} {Path(recipe.teacher).name}\n{names}".encode()).hexdigest()[:16]
-        crops_file, scores_file = cache / f"{key}-crops.npy", cache / f"{key}-scores.npy"
-        if not crops_file.is_file():
-            report(f"cutting {count} crops of {len(files)} photos into {cache}")
-            _store(crops_file, make_crops(files, count, recipe.seed, report))
-        crops = np.load(crops_file, mmap_mode="r")
-        if not scores_file.is_file():
-            report(f"having the teacher score {count} crops")
-            _store(scores_file, _teacher_scores(recipe.teacher, crops, device))
-        distributions = np.load(scores_file)
-        names_of_crops = [f"crop {index}" for index in range(count)]
-        parts.append(ScoredPictures(names_of_crops, distributions, mean_scores(distributions), crops.__getitem__))
-    return parts[0], parts[1]
+    rest, held_out = hold_out(photos)
+    source = _Source(recipe, cache, device, report)
+    training = source.scored(
+        "crops beside ladders" if recipe.ladders else "crops",
+        rest,
+        recipe.crops,
+        partial(make_crops, degradations=BESIDE_LADDERS if recipe.ladders else DEGRADATIONS),
+    )
+    if recipe.ladders:
+        rungs = source.scored("ladders", rest, recipe.ladders, make_ladders)
+        made = falling(rungs.distributions.reshape(-1, RUNGS, SCORES), recipe.fall).reshape(-1, SCORES)
+        training = training.joined(replace(rungs, distributions=made, scores=mean_scores(made)))
+    return training, source.scored("crops", held_out, max(1, recipe.crops // 10), make_crops)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Makes crops and has the teacher score them, once."""
+
+    recipe: AestheticRecipe
+    cache: Path
+    device: str
+    report: Callable[[str], None]
+
+    def scored(
+        self, kind: str, files: Sequence[Path], count: int, make: Callable[..., NDArray[np.uint8]]
+    ) -> ScoredPictures:
+        """Crops of files with the teacher's scores, from the cache where they are there."""
+        teacher, seed = self.recipe.teacher, self.recipe.seed
+        key = photos_key(f"2 {kind} {seed} {count} {Path(teacher).name}", files)
+
+        def cut() -> NDArray[np.uint8]:
+            self.report(f"cutting {count} {kind} of {len(files)} photos into {self.cache}")
+            return make(files, count, seed, self.report).reshape(-1, CROP, CROP, 3)
+
+        def ask() -> NDArray[np.float32]:
+            self.report(f"having the teacher score {len(crops)} crops")
+            return _teacher_scores(teacher, crops, self.device)
+
+        crops = cached_array(self.cache / f"{key}-crops.npy", cut)
+        distributions = np.array(cached_array(self.cache / f"{key}-scores.npy", ask))
+        names_of_crops = [f"{kind} {index}" for index in range(len(crops))]
+        return ScoredPictures(names_of_crops, distributions, mean_scores(distributions), crops.__getitem__)
 
 
 def _teacher_scores(file: str, crops: NDArray[np.uint8], device: str) -> NDArray[np.float32]:
@@ -111,15 +145,3 @@ def _teacher_scores(file: str, crops: NDArray[np.uint8], device: str) -> NDArray
             batch = np.ascontiguousarray(crops[start : start + _BATCH].transpose(0, 3, 1, 2))
             scores.append(teacher(to_tensor(batch, pick_device(device))).float().cpu().numpy())
     return np.concatenate(scores)
-
-
-def _store(file: Path, array: NDArray[np.generic]) -> None:
-    temporary = file.with_name(f"{file.name}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            np.save(handle, array)
-        temporary.replace(file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DatasetError(f"{file.parent}: cannot be written ({error.strerror}); name another with --cache") from None

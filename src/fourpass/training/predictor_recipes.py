@@ -72,11 +72,16 @@ class AestheticRecipe(PredictorRecipe):
         validation_pictures: of AVA, held out.
         teacher: file of a NIMA on MobileNetV1 trained on AVA (names as idealo's); empty to train on AVA itself.
         crops: crops of photos that the teacher scores for training; a tenth as many, of other photos, validate.
+        ladders: so many further crops, each as it is and at five levels of blur, noise or JPEG, with scores that are
+            made to fall from level to level, see `data.distilled.falling`; no other crop is then degraded by these.
+        fall: least fall of the mean score from level to level.
     """
 
     validation_pictures: int = 5_000
     teacher: str = ""
     crops: int = 12_000
+    ladders: int = 0
+    fall: float = 0.04
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,8 +96,13 @@ class SubjectiveRecipe(PredictorRecipe):
 
     Attributes:
         least_deviation: smaller published deviations are widened to it, see `data.tid2013.scored_pictures`.
+        ladders: so many crops of photos (a second data folder), each as it is and distorted at TID2013's five levels,
+            are learnt from too, with the mean score that people gave that type and level on the training references.
+        clean_score: of a photo as it is, on TID2013's 0..9, where nobody was asked; a little above the best level 1.
     """
 
     head_epochs: int = 100
     epochs: int = 100
     least_deviation: float = 0.0
+    ladders: int = 0
+    clean_score: float = 6.5

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fourpass.data.pictures import default_cache
-from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pictures
-from fourpass.data.tid2013_resynth import synthesise
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.data.distilled import LADDERS, RUNGS, cached_array, hold_out, ladder_kinds, make_ladders, photos_key
+from fourpass.data.pictures import default_cache, find_images
+from fourpass.data.scored import CROP, ScoredPictures
+from fourpass.data.tid2013 import VALIDATION_REFERENCES, Opinion, distribution, read_tid2013, scored_pictures
+from fourpass.data.tid2013_resynth import DISTORTIONS, synthesise
 from fourpass.errors import ConfigError
 from fourpass.training.predictor_recipes import SubjectiveRecipe
 from fourpass.training.predictor_setup import assemble
@@ -30,20 +35,23 @@ def prepare(
 
     Args:
         recipe: its settings.
-        data: one folder: TID2013, or its scores beside a folder ``kodak``, whose pictures are then distorted as
-            TID2013's were, into the cache (1.7 GB), once.
+        data: TID2013, or its scores beside a folder ``kodak``, whose pictures are then distorted as TID2013's were,
+            into the cache (1.7 GB), once; and, for ladders, a folder of photos.
         validation: not taken; references 1 to 3 validate, as in the paper.
         cache: folder for the distorted pictures.
         device: ``auto``, ``cpu`` or ``cuda``.
         report: takes lines on what is done first.
 
     Raises:
-        ConfigError: more than one folder, or a validation folder.
+        ConfigError: another number of folders, or a validation folder.
         DatasetError: the folder is not laid out as it must be.
         WeightsError: the start weights are missing or of another kind.
     """
-    if len(data) != 1 or validation:
-        raise ConfigError("the subjective predictor takes one --data, TID2013, and validates on its references 1 to 3")
+    if validation:
+        raise ConfigError("the subjective predictor takes no --validation: it validates on references 1 to 3")
+    if len(data) != 1 + bool(recipe.ladders):
+        wanted = "two --data, TID2013 and photos for the recipe's ladders" if recipe.ladders else "one --data, TID2013"
+        raise ConfigError(f"{len(data)} data folders, but the subjective predictor takes {wanted}")
     scores, references = data[0], range(1, 26)
     pictures, words = scores, "TID2013, references 4 to 25"
     if (scores / KODAK).is_dir():
@@ -53,12 +61,57 @@ def prepare(
     pairs = read_tid2013(scores, pictures, references)
     held_out = [pair for pair in pairs if pair[0].reference in VALIDATION_REFERENCES]
     rest = [pair for pair in pairs if pair[0].reference not in VALIDATION_REFERENCES]
+    training = scored_pictures(rest, recipe.least_deviation)
+    if recipe.ladders:
+        photos, _ = hold_out(find_images(data[1]))
+        opinions = [opinion for opinion, _ in rest]
+        folder = (cache or default_cache().parent) / "ladders"
+        training = training.joined(photo_ladders(recipe, photos, opinions, folder, report))
+        words += f"; {recipe.ladders} crops of {len(photos)} photos, distorted, with the mean scores of type and level"
     return assemble(
         "subjective",
         recipe,
-        scored_pictures(rest, recipe.least_deviation),
+        training,
         scored_pictures(held_out, recipe.least_deviation),
         data=words,
         device=device,
         report=report,
     )
+
+
+def photo_ladders(
+    recipe: SubjectiveRecipe,
+    photos: Sequence[Path],
+    opinions: Sequence[Opinion],
+    cache: Path,
+    report: Callable[[str], None],
+) -> ScoredPictures:
+    """Crops of photos as they are and at five levels of a distortion, with the mean scores of type and level.
+
+    Half the ladders are of blur, noise or JPEG, the others of any type.
+
+    Args:
+        recipe: says how many.
+        photos: files.
+        opinions: of the training references, which the means are of.
+        cache: folder for the crops, 660 KB a ladder.
+        report: takes lines on photos left out.
+
+    Raises:
+        DatasetError: no photo is usable, or the cache cannot be written.
+    """
+    kinds = [*(8 * LADDERS), *DISTORTIONS]
+
+    def make() -> NDArray[np.uint8]:
+        report(f"cutting and distorting {recipe.ladders} crops of {len(photos)} photos into {cache}")
+        return make_ladders(photos, recipe.ladders, recipe.seed, report, kinds=kinds)
+
+    key = photos_key(f"1 {recipe.ladders} {recipe.seed}", photos)
+    crops = cached_array(cache / f"{key}.npy", make).reshape(-1, CROP, CROP, 3)
+    means = []
+    for kind in ladder_kinds(recipe.ladders, recipe.seed, kinds):
+        levels = [[one.mean for one in opinions if (one.kind, one.level) == (kind, level)] for level in range(1, RUNGS)]
+        means += [recipe.clean_score, *(float(np.mean(level)) for level in levels)]
+    distributions = np.stack([distribution(mean, max(recipe.least_deviation, 0.5)) for mean in means])
+    names = [f"ladder {index // RUNGS}, rung {index % RUNGS}" for index in range(len(crops))]
+    return ScoredPictures(names, distributions, np.array(means) + 1, crops.__getitem__)
