@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -185,6 +186,27 @@ def test_precision_falls_back_where_the_processor_has_none(monkeypatch):
     monkeypatch.setattr("fourpass.training.precision.has_fast_bf16", lambda: True)
     assert pick_dtype("auto", device) == torch.bfloat16
     assert pick_dtype("fp32", device) == torch.float32
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone takes mallopt")
+def test_freed_memory_stays_ours():
+    program = """
+import resource
+import numpy as np
+from fourpass.training.precision import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(8_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = min(faults() for _ in range(5))
+assert keep_freed_memory()
+print(before, min(faults() for _ in range(5)))
+"""
+    words = [sys.executable, "-c", program]
+    before, after = map(int, subprocess.run(words, capture_output=True, check=True, text=True).stdout.split())
+    assert before > 10 * max(after, 1)  # its 64 MB came page by page each time, and do no more
 
 
 def test_durations():
