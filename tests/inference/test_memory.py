@@ -48,6 +48,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform ==
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is for Unix")
 @pytest.mark.parametrize("scale", [4, 3])
 def test_24_megapixels_stay_below_two_and_a_half_gigabytes(scale):
