@@ -2,7 +2,7 @@
 
     python benchmarks/predictor_quality.py subjective --tid SCORES_FOLDER --pictures MADE_FOLDER
     python benchmarks/predictor_quality.py aesthetic --crops X-crops.npy --scores X-scores.npy
-    python benchmarks/predictor_quality.py monotone --photos FOLDER [--count 30]
+    python benchmarks/predictor_quality.py monotone --photos FOLDER
     python benchmarks/predictor_quality.py curves NAME=RUN... -o FOLDER
     python benchmarks/predictor_quality.py sheet IMAGE... -o sheet.png
 
@@ -19,18 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data import tid2013_coding as coding
-from fourpass.data import tid2013_noise as noise
+from fourpass.data.distilled import LADDERS, hold_out
 from fourpass.data.pictures import decode, find_images
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
 from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pictures
-from fourpass.data.tid2013_resynth import DISTORTIONS
+from fourpass.data.tid2013_resynth import DISTORTIONS, distort
 from fourpass.inference.score import Scorer
 from fourpass.metrics.correlation import kendall, pearson, spearman
-
-BLURS = (0.8, 1.6, 2.4, 3.2, 4.8)
-NOISES = (5.0, 10.0, 20.0, 30.0, 45.0)
-QUALITIES = (50.0, 30.0, 18.0, 10.0, 5.0)
 
 
 def centre_scores(scorer: Scorer, pictures: ScoredPictures) -> NDArray[np.float32]:
@@ -81,35 +76,21 @@ def aesthetic(options: argparse.Namespace) -> None:
 
 
 def monotone(options: argparse.Namespace) -> None:
-    """Share of photos whose scores fall, level by level, with blur, noise and compression."""
-    ladders = {
-        "blur": (noise.gaussian_blur, BLURS),
-        "noise": (noise.gaussian_noise, NOISES),
-        "JPEG": (coding.jpeg, QUALITIES),
-    }
-    files = find_images(options.photos)
-    files = [files[int(place)] for place in np.linspace(0, len(files) - 1, min(options.count, len(files)))]
-    for kind in ("aesthetic", "subjective"):
-        scorer = Scorer(kind)
-        falling = dict.fromkeys(ladders, 0)
-        ends = dict.fromkeys(ladders, 0)
-        pairs = dict.fromkeys(ladders, 0.0)
-        for file in files:
-            photo = centre(decode(file), options.side)
-            for name, (function, levels) in ladders.items():
-                pictures = [photo]
-                for level in levels:
-                    made = function(photo.astype(np.float32), level, np.random.default_rng(0))
-                    pictures.append(np.clip(made.round(), 0, 255).astype(np.uint8))
-                steps = np.diff([scorer.score(picture).mean for picture in pictures])
-                falling[name] += int((steps < 0).all())
-                ends[name] += int(steps.sum() < 0)
-                pairs[name] += float((steps < 0).mean())
-        count = len(files)
-        for name in ladders:
-            shares = [falling[name] / count, ends[name] / count, pairs[name] / count]
+    """Share of held-out photos whose scores fall, level by level, with TID2013's blur, noise and JPEG."""
+    _, files = hold_out(find_images(options.photos))
+    photos = [centre(decode(file), options.side) for file in files]
+    photos = [photo for photo in photos if min(photo.shape[:2]) == options.side]
+    kinds = options.kind or ["aesthetic", "subjective"]
+    scorers = {kind: Scorer(kind) for kind in kinds}
+    for ladder in LADDERS:
+        pictures = [[photo, *(distort(photo, ladder, level) for level in range(1, 6))] for photo in photos]
+        for kind, scorer in scorers.items():
+            scores = np.array([[scorer.score(picture).mean for picture in rungs] for rungs in pictures])
+            steps = np.diff(scores, axis=1)
+            shares = [(steps < 0).all(axis=1).mean(), (steps.sum(axis=1) < 0).mean(), (steps < 0).mean()]
             words = "{:.0%} at every level, {:.0%} from first to last, {:.0%} of all steps".format(*shares)
-            print(f"{kind}, {name}, {count} photos: the score falls for {words}")
+            means = ", ".join(f"{mean:.2f}" for mean in scores.mean(axis=0))
+            print(f"{kind}, {DISTORTIONS[ladder].name}, {len(photos)} photos: falls for {words}; means {means}")
 
 
 def curves(options: argparse.Namespace) -> None:
@@ -191,7 +172,7 @@ def main() -> None:
     other.set_defaults(run=aesthetic)
     third = commands.add_parser("monotone")
     third.add_argument("--photos", type=Path, required=True)
-    third.add_argument("--count", type=int, default=30)
+    third.add_argument("--kind", action="append", help="packaged name or file; may be repeated")
     third.add_argument("--side", type=int, default=384)
     third.set_defaults(run=monotone)
     fourth = commands.add_parser("curves")

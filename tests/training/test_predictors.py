@@ -12,9 +12,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from fourpass import weights
-from fourpass.data.distilled import falling, make_crops, make_ladders
+from fourpass.data.distilled import LADDERS, falling, ladder_kinds, make_crops, make_ladders
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
-from fourpass.data.tid2013 import distribution
+from fourpass.data.tid2013 import Opinion, distribution
 from fourpass.errors import ConfigError, DatasetError, WeightsError
 from fourpass.models.mobilenet_v1 import NIMAMobileNetV1
 from fourpass.models.mobilenet_v2 import MobileNetV2
@@ -23,6 +23,7 @@ from fourpass.training import aesthetic, loop, recipes, subjective
 from fourpass.training.predictor_recipes import AestheticRecipe, PredictorRecipe, SubjectiveRecipe
 from fourpass.training.predictor_setup import assemble, load_predictor
 from fourpass.training.predictors import PredictorTraining, distance
+from fourpass.training.subjective import photo_ladders
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +249,24 @@ def test_ladders_hold_one_crop_and_five_levels(tmp_path: Path) -> None:
         errors = [np.mean((rung - ladder[0]) ** 2) for rung in ladder]
         assert errors[0] == 0
         assert errors == sorted(errors)
+
+
+def test_photos_are_learnt_from_with_the_mean_score_of_type_and_level(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (240, 240, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    opinions = [
+        Opinion(reference, kind, level, 7 - level + 0.01 * kind + 0.2 * (reference - 4), 0.1)
+        for reference in (4, 6)
+        for kind in range(1, 25)
+        for level in range(1, 6)
+    ]
+    chosen = recipes.build(SubjectiveRecipe, {"ladders": 2, "clean_score": 6.9, "least_deviation": 0.6, "seed": 2})
+    found = photo_ladders(chosen, [tmp_path / "a.png"], opinions, tmp_path / "cache", lambda _: None)
+    kinds = ladder_kinds(2, 2, [*(8 * LADDERS), *range(1, 25)])
+    expected = [score for kind in kinds for score in (7.9, *(8.2 - level + 0.01 * kind for level in range(1, 6)))]
+    assert found.scores.tolist() == pytest.approx(expected)
+    assert mean_scores(found.distributions) == pytest.approx(expected, abs=0.02)
+    assert found.crop(11).shape == (192, 192, 3)
 
 
 def test_crops_of_nothing_are_refused(tmp_path: Path) -> None:

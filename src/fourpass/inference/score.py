@@ -22,7 +22,7 @@ _STRIDE = 96
 _MOST_PATCHES = 400  # larger pictures have them further apart
 _BATCH = 8
 # Scores that the map shows as its coldest and warmest colour.
-RANGES = {"aesthetic": (3.0, 7.0), "subjective": (1.0, 7.5)}
+RANGES = {"aesthetic": (2.5, 6.0), "subjective": (1.0, 7.5)}
 _COLOURS = np.array([[48, 58, 140], [60, 150, 200], [235, 235, 150], [235, 140, 60], [180, 30, 40]], np.float64)[::-1]
 
 
