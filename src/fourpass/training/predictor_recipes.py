@@ -25,8 +25,8 @@ class PredictorRecipe(Recipe):
             root of its mean, as in the authors' program.
         width: of MobileNetV2.
         dropout: of the pooled features.
-        batch_norm: in the second stage, ``batch`` normalises by the batch, ``fixed`` by ImageNet's numbers, which is faster
-            on a processor, see `models.mobilenet_v2.normalised`.
+        batch_norm: in the second stage, ``batch`` normalises by the batch, ``fixed`` by ImageNet's numbers, which is
+            faster on a processor, see `models.mobilenet_v2.normalised`.
         frozen_layers: this many of MobileNetV2's 19 first layers stay as they are in the second stage.
         trunk: ImageNet weights: ``torchvision``, fetched once, or a file, see `conversion.predictor_files.read_trunk`.
         init: a predictor to go on from instead, a packaged name or a file; there is no first stage then.
