@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -241,7 +242,9 @@ def test_an_interrupted_run_leaves_no_half_file(folder: Path, doubling: Path, nu
     (folder / "photos" / "b.PNG").write_bytes(make.encode(big, "PNG"))
     command = [sys.executable, "-m", "fourpass.cli.app", "upscale", "photos", "-o", "out", "--json", "report.json"]
     command += ["-n", str(doubling), "--backend", "onnxruntime", "-t", "24", "-x", "--resume"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background has Ctrl-C ignored, and so would the child.
+    heed = functools.partial(signal.signal, number, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     deadline = time.monotonic() + 60
     while not (os.path.exists("out/a.png") and any(name.endswith(".tmp") for name in os.listdir("out"))):
         assert time.monotonic() < deadline

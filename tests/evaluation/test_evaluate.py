@@ -182,7 +182,8 @@ def run(*arguments):
     return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
 
 
-def test_the_command_writes_tables_and_numbers(folder, tmp_path):
+def test_the_command_writes_tables_and_numbers(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/usr/bin/fourpass", "evaluate", "--data", "a b"])
     out = tmp_path / "out"
     result = run("--data", folder, "--methods", "bicubic,ground-truth", "-o", out, "--workers", 1)
     assert result.exit_code == 0, result.output
@@ -197,7 +198,7 @@ def test_the_command_writes_tables_and_numbers(folder, tmp_path):
     assert float(bicubic["psnr_y_db"]) == pytest.approx(mean, abs=6e-5)
     assert float(bicubic["psnr_y_db_low"]) <= mean <= float(bicubic["psnr_y_db_high"])
     assert (truth["psnr_y_db"], truth["sr_score"], bicubic["sr_score"]) == ("", "", "")
-    assert bicubic["command"].startswith("fourpass ")
+    assert bicubic["command"] == "fourpass evaluate --data 'a b'"
     comparisons = json.loads((out / "comparisons.json").read_text())["rows"]
     assert [(row["first"], row["second"], row["metric"]) for row in comparisons] == [
         ("Bicubic", "Ground truth", "niqe")

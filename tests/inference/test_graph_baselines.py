@@ -80,7 +80,7 @@ def test_the_engine_runs_them(architecture, backend):
     pytest.importorskip(backend)
     weights, network = random_weights(architecture, {"features": 4, "blocks": 1, "scales": [4]})
     image = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
-    upscaler = Upscaler(weights, backend=backend, precision="fp32", threads=1)
+    upscaler = Upscaler(weights, backend=backend, precision="fp32")
     assert upscaler.scales == (4,)
     batch = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32))
     with torch.no_grad():

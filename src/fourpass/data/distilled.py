@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,28 +162,6 @@ def falling(ladders: NDArray[np.float32], step: float) -> NDArray[np.float32]:
         result[:, rung] = tilted / tilted.sum(axis=1, keepdims=True)
         means[:, rung] = result[:, rung] @ scores
     return result.astype(np.float32)
-
-
-def cached_array(file: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray[Any]:
-    """Map an array from a file, making it first where there is none.
-
-    Raises:
-        DatasetError: the file cannot be written.
-    """
-    if not file.is_file():
-        temporary, array = file.with_name(f"{file.name}.tmp"), make()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as handle:
-                np.save(handle, array)
-            temporary.replace(file)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise DatasetError(
-                f"{file.parent}: cannot be written ({error.strerror}); name another with --cache"
-            ) from None
-    stored: NDArray[Any] = np.load(file, mmap_mode="r")
-    return stored
 
 
 def photos_key(what: str, files: Sequence[Path]) -> str:

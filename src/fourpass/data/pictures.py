@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from fourpass.imaging.resize import imresize
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 CELL = 8  # side of the square cells whose gradient is kept
+# numpy reads the header with ast.literal_eval, and before Python 3.12 threads that parse at a time may fail
+# ("AST constructor recursion depth mismatch").
+_header = threading.Lock()
 _Value = TypeVar("_Value", bound=np.generic)
 _VERSION = "1"  # of the cached files; part of every name
 
@@ -114,9 +118,9 @@ def _open(file: Path, scales: Sequence[int], folder: Path) -> Picture:
     except OSError as error:
         raise _UnreadableError(f"{file}: cannot be read ({error.strerror or error})") from None
     stem = f"{hashlib.blake2b(content, digest_size=16).hexdigest()}-v{_VERSION}"
-    high = _cached(folder / f"{stem}.npy", partial(_decode, content, file))
-    low = {scale: _cached(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
-    gradient = _cached(folder / f"{stem}-gradient.npy", partial(_gradient_table, high))
+    high = cached_array(folder / f"{stem}.npy", partial(_decode, content, file))
+    low = {scale: cached_array(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
+    gradient = cached_array(folder / f"{stem}-gradient.npy", partial(_gradient_table, high))
     return Picture(file, high, low, gradient)
 
 
@@ -176,8 +180,12 @@ def _gradient_table(high: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
 
 
-def _cached(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Value]:
-    """Map a cached array, making it first if it is not there; several processes may do so at a time."""
+def cached_array(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Value]:
+    """Map an array from a file, making it first where there is none; several processes may do so at a time.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
     if not file.exists():
         temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
         value = make()
@@ -191,5 +199,6 @@ def _cached(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Value]:
             raise DatasetError(
                 f"{file.parent}: cannot keep decoded pictures there ({error.strerror}); name another with --cache"
             ) from None
-    mapped: NDArray[_Value] = np.load(file, mmap_mode="r")
+    with _header:
+        mapped: NDArray[_Value] = np.load(file, mmap_mode="r")
     return mapped

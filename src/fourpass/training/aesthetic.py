@@ -18,14 +18,13 @@ from fourpass.data.distilled import (
     BESIDE_LADDERS,
     DEGRADATIONS,
     RUNGS,
-    cached_array,
     falling,
     hold_out,
     make_crops,
     make_ladders,
     photos_key,
 )
-from fourpass.data.pictures import default_cache, find_images
+from fourpass.data.pictures import cached_array, default_cache, find_images
 from fourpass.data.scored import CROP, ScoredPictures, mean_scores
 from fourpass.errors import ConfigError
 from fourpass.models.mobilenet_v1 import NIMAMobileNetV1

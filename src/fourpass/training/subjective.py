@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data.distilled import LADDERS, RUNGS, cached_array, hold_out, ladder_kinds, make_ladders, photos_key
-from fourpass.data.pictures import default_cache, find_images
+from fourpass.data.distilled import LADDERS, RUNGS, hold_out, ladder_kinds, make_ladders, photos_key
+from fourpass.data.pictures import cached_array, default_cache, find_images
 from fourpass.data.scored import CROP, ScoredPictures
 from fourpass.data.tid2013 import VALIDATION_REFERENCES, Opinion, distribution, read_tid2013, scored_pictures
 from fourpass.data.tid2013_resynth import DISTORTIONS, synthesise
