@@ -90,3 +90,9 @@ def test_compare_explains_what_it_cannot_compare(tmp_path, names, message):
     result = run("compare", *(tmp_path / name for name in names))
     assert isinstance(result.exception, ConfigError)
     assert message in str(result.exception)
+
+
+def test_several_items_at_once(tmp_path):
+    done = CliRunner().invoke(app, ["reproduce", "table1", "table3", "-o", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["table1.md", "table3.md"]

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 TABLES = {f"table{number}": number for number in range(1, 6)}
 PICTURES = ("fig1", "fig7", "fig8", "fig9", "fig10", "fig11")
+ITEMS = (*TABLES, "fig1", "fig6", *PICTURES[1:])
 
 
 def reproduce(
-    item: str = typer.Argument(..., help="table1 to table5, fig1, fig6 to fig11."),
-    more: list[Path] = typer.Argument(None, hidden=True),
+    words: list[str] = typer.Argument(..., metavar="ITEM...", help="table1 to table5, fig1, fig6 to fig11."),
     output: Path = typer.Option(Path("results"), "-o", "--output", help="Folder that the files go to."),
     formats: str = typer.Option(
         "", "--format", help="Tables: md,tex,csv,json; figures: png,svg,pdf. Default md or png."
@@ -36,7 +36,21 @@ def reproduce(
     ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
 ) -> None:
     """Write a table or figure of the paper, ours beside the paper's; what is missing is there, and says so."""
-    data = [*data, *(more or [])]
+    items = [word for word in words if word in ITEMS] or words[:1]
+    data = [*data, *(Path(word) for word in words if word not in items)]  # --data A B leaves B among the words
+    for item in items:
+        _reproduce(item, data, methods, results, ma_model, output, formats)
+
+
+def _reproduce(
+    item: str,
+    data: list[Path],
+    methods: list[str],
+    results: list[Path],
+    ma_model: Path | None,
+    output: Path,
+    formats: str,
+) -> None:
     if item == "table1":
         if data or methods or results:
             raise ConfigError("table1 is counted in the code; it takes no --data, --methods or --results")
@@ -50,8 +64,7 @@ def reproduce(
     elif item in PICTURES:
         _pictures(item, data, methods, output, _suffixes(formats, "png"))
     else:
-        known = ", ".join((*TABLES, "fig1", "fig6", *PICTURES[1:]))
-        raise ConfigError(f"{item}: not one of {known} (Figs. 2 to 5 are drawings of the method)")
+        raise ConfigError(f"{item}: not one of {', '.join(ITEMS)} (Figs. 2 to 5 are drawings of the method)")
 
 
 def _measured(
