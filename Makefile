@@ -12,7 +12,8 @@ demo: $(DEMO_VENV)/.installed  ## upscale the photos in examples/ by 4, with the
 	@ls demo
 
 test: check  ## lint, types, layers and the fast tests
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore tests/batch
+	$(BIN)/pytest tests/batch  # apart: Ray leaves signal handlers and threads of its own in the process
 
 slow: $(VENV)/.installed  ## the tests that take longer
 	$(BIN)/pytest -m slow
