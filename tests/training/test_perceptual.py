@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,14 @@ def test_other_networks_weights_are_refused(make: Any, start: dict[str, str]) ->
         make(aesthetic=start["init"])
     with pytest.raises(WeightsError, match="weights of nima; this phase starts from eusr"):
         make(init=start["aesthetic"])
+
+
+def test_a_predictor_of_the_other_kind_is_refused(make: Any, start: dict[str, str], tmp_path: Path) -> None:
+    stored = weights.load(start["subjective"])
+    relabelled = dataclasses.replace(stored.metadata, lineage="subjective-1")
+    weights.save(weights.Weights(stored.tensors, relabelled), tmp_path / "other.safetensors", half=False)
+    with pytest.raises(WeightsError, match="a predictor of subjective scores where one of aesthetic scores is wanted"):
+        make(aesthetic=str(tmp_path / "other.safetensors"))
 
 
 def test_guards_speak_after_their_steps_and_start_afresh() -> None:

@@ -27,6 +27,7 @@ from fourpass.training.loop import Tools
 from fourpass.training.perceptual_recipe import PerceptualRecipe
 from fourpass.training.perceptual_validation import PerceptualValidation
 from fourpass.training.precision import pick_device, place
+from fourpass.training.predictor_setup import load_predictor
 
 SCALE = 4
 PREDICTORS = ("aesthetic", "subjective")
@@ -166,7 +167,7 @@ def prepare(
         raise WeightsError(f"{recipe.init}: weights of {start.metadata.architecture}; this phase starts from eusr")
     target = pick_device(device)
     predictors = {
-        name: place(load_predictor(getattr(recipe, name)), target)
+        name: place(load_predictor(getattr(recipe, name), name), target)
         for name in PREDICTORS
         if any(recipe.loss_weights.of(name))
     }
@@ -218,18 +219,6 @@ def freeze(generator: nn.Module, parts: Sequence[str]) -> None:
         if part not in known:
             raise ConfigError(f"frozen: {part!r} is not one of the network's parts: {', '.join(known)}")
         known[part].requires_grad_(False)
-
-
-def load_predictor(name: str) -> nn.Module:
-    """Load a score predictor with frozen weights, in evaluation mode.
-
-    Raises:
-        WeightsError: missing, damaged, or not a predictor's.
-    """
-    stored = weights.load(name)
-    if stored.metadata.architecture != "nima":
-        raise WeightsError(f"{name}: weights of {stored.metadata.architecture}, not of a score predictor (nima)")
-    return models.build(stored).eval().requires_grad_(False)
 
 
 def reduced(picture: Picture) -> Picture:
