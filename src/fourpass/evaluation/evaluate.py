@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -115,8 +116,7 @@ def _spread(jobs: Iterator[_Job], workers: int) -> Iterator[Measurement]:
         return
     # Not fork: inference libraries that are loaded here keep threads, which a forked process would lack.
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C is for this process alone, which then ends the others.
-    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(workers, context, initializer=_follow_parent)
     try:
         _start(pool)
         ahead = deque(pool.submit(_measure, job) for job in islice(jobs, 2 * workers))
@@ -131,6 +131,19 @@ def _spread(jobs: Iterator[_Job], workers: int) -> Iterator[Measurement]:
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers; and end when the parent is gone, however it went."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _start(pool: ProcessPoolExecutor) -> None:
