@@ -7,7 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from fourpass.inference import hardware
+
 ROOT = Path(__file__).parents[1]
+BF16_INSTRUCTIONS = hardware.bf16_instructions  # the real one
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fp32_unless_asked():
+    """Exact tests compare numbers in float32: ``auto`` means that on every processor while they run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hardware, "bf16_instructions", lambda: None)
+        yield
+
+
+@pytest.fixture
+def real_processor(monkeypatch):
+    """What this processor has counts again."""
+    monkeypatch.setattr(hardware, "bf16_instructions", BF16_INSTRUCTIONS)
 
 
 @pytest.fixture(scope="session")

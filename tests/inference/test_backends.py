@@ -67,7 +67,7 @@ def test_several_threads_at_once(name, tiny):
     assert not wrong
 
 
-def test_auto_is_openvino_when_installed():
+def test_auto_is_openvino_when_installed(real_processor):
     choice = choose()
     assert choice.name == "openvino"
     assert choice.precision == ("bf16" if hardware.bf16_instructions() else "fp32")
@@ -115,7 +115,7 @@ def test_bf16_follows_the_processor(monkeypatch):
         ("fpu avx2", None),
     ],
 )
-def test_instructions_are_read_from_the_processors_flags(monkeypatch, flags, expected):
+def test_instructions_are_read_from_the_processors_flags(real_processor, monkeypatch, flags, expected):
     text = f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: none\n"
     monkeypatch.setattr(hardware.Path, "read_text", lambda self, **_: text)
     assert hardware.bf16_instructions() == expected

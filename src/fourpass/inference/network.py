@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fourpass import weights as weights_module
 from fourpass.errors import ConfigError
 from fourpass.inference.backends import Choice, Model, Session
+from fourpass.inference.consistency import keep_colour
 from fourpass.weights import Weights
 
 FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
@@ -23,6 +24,8 @@ DEFAULT_STRENGTH = 0.5
 # others and somebody's ONNX file get.
 _HALOS = {"eusr": 12}
 _OTHER_HALO = 32
+_COLOUR_REACH = 4  # of `keep_colour`, on top of the network's own; measured too: what lies further hardly matters
+_COLOURS_KEPT = ("eusr",)  # architectures without a path that carries the input's colours past the network
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Network:
         dtype: of its input.
         multiple: sides of its input must be multiples of it.
         fixed: the only (rows, columns) of its input, or None when it takes any.
+        keeps_colour: take slow shifts of colour out of the output, see `fourpass.inference.consistency.keep_colour`.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Network:
     dtype: type[np.floating] = np.float32
     multiple: int = 1
     fixed: tuple[int, int] | None = None
+    keeps_colour: bool = False
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -57,6 +62,7 @@ class Network:
     def run(self, session: Session, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale (H, W, 3) on 0..255 with a session of one of `models`; returns float32 (sH, sW, 3), not clipped."""
         height, width = image.shape[:2]
+        given = image
         rows, columns = self.fixed or (-(-side // self.multiple) * self.multiple for side in (height, width))
         if (rows, columns) != (height, width):
             image = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), mode="symmetric")
@@ -66,10 +72,14 @@ class Network:
         result = session.run(batch.astype(self.dtype, copy=False))
         scale = result.shape[2] // rows
         pixels = result[0, :, : scale * height, : scale * width].transpose(1, 2, 0).astype(np.float32, copy=False)
-        return pixels if self.top == 255 else pixels * np.float32(255 / self.top)
+        if self.top != 255:
+            pixels = pixels * np.float32(255 / self.top)
+        return keep_colour(pixels, given) if self.keeps_colour else pixels
 
 
-def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice: Choice) -> Network:
+def load(
+    model: str | os.PathLike[str] | Weights, strength: float | None, choice: Choice, keeps_colour: bool = True
+) -> Network:
     """Return the network that a name, a file or weights mean.
 
     Args:
@@ -77,6 +87,7 @@ def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice
             an ``.onnx`` path, or weights.
         strength: see `fourpass.inference.upscaler.Upscaler`.
         choice: the backend, which probes an ONNX file.
+        keeps_colour: see `ours`.
 
     Raises:
         ConfigError: the strength is outside 0..1 or there is nothing to blend.
@@ -85,25 +96,29 @@ def load(model: str | os.PathLike[str] | Weights, strength: float | None, choice
     if strength is not None and not 0 <= strength <= 1:
         raise ConfigError(f"strength {strength} is not within 0..1 (0 faithful, 1 perceptual)")
     if model in (FAITHFUL, PERCEPTUAL):
-        return ours(_blended(str(model), strength))
+        return ours(_blended(str(model), strength), keeps_colour)
     if strength is not None:
         name = model.source if isinstance(model, Weights) else model
         raise ConfigError(
             f"strength blends the packaged weights {FAITHFUL} and {PERCEPTUAL}, not {name}; leave one of them out"
         )
     if isinstance(model, Weights):
-        return ours(model)
+        return ours(model, keeps_colour)
     if Path(model).suffix.lower() == ".onnx":
         from fourpass.inference.foreign import probe
 
         return probe(Path(model), choice, _OTHER_HALO)
     from fourpass import conversion
 
-    return ours(conversion.load(model))
+    return ours(conversion.load(model), keeps_colour)
 
 
-def ours(weights: Weights) -> Network:
+def ours(weights: Weights, keeps_colour: bool = True) -> Network:
     """Return the network of weights of one of our architectures.
+
+    Args:
+        weights: of any architecture that the engine has a graph for.
+        keeps_colour: whether EUSR's output gets its input's colours back; the other architectures have no need.
 
     Raises:
         WeightsError: the architecture is not one that the engine runs.
@@ -116,8 +131,10 @@ def ours(weights: Weights) -> Network:
 
     models = {scale: Model(scale, partial(onnx, scale), weights) for scale in graph.scales(weights)}
     features = int(weights.metadata.numbers.get("features", 64))
-    halo = _HALOS.get(weights.metadata.architecture, _OTHER_HALO)
-    return Network(weights.source, models, halo, features)
+    architecture = weights.metadata.architecture
+    keeps_colour = keeps_colour and architecture in _COLOURS_KEPT
+    halo = _HALOS.get(architecture, _OTHER_HALO) + (_COLOUR_REACH if keeps_colour else 0)
+    return Network(weights.source, models, halo, features, keeps_colour=keeps_colour)
 
 
 def strengths() -> Sequence[str]:
