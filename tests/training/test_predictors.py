@@ -22,7 +22,7 @@ from fourpass.models.nima import NIMA
 from fourpass.training import aesthetic, loop, recipes, subjective
 from fourpass.training.predictor_recipes import AestheticRecipe, PredictorRecipe, SubjectiveRecipe
 from fourpass.training.predictor_setup import assemble, load_predictor
-from fourpass.training.predictors import PredictorTraining, distance
+from fourpass.training.predictors import PredictorTraining, distance, rank_loss
 from fourpass.training.subjective import photo_ladders
 
 
@@ -74,6 +74,30 @@ def test_distances_by_hand() -> None:
     assert earth_movers_distance(a, b).tolist() == pytest.approx([0.3**0.5])
     assert mean_scores(a).tolist() == [3]
     assert torch.isfinite(distance(torch.from_numpy(a), torch.from_numpy(a), "root"))
+
+
+def test_rank_loss_by_hand() -> None:
+    scores = torch.tensor([[5.0, 4.0, 3.98], [5.0, 5.2, 1.0]])  # short by 0, 0.03; 0.25, 0
+    assert float(rank_loss(scores, 0.05)) == pytest.approx(0.28 / 4)
+
+
+def test_ladders_are_ranked_beside_the_batch(trunk: str) -> None:
+    with pytest.raises(ConfigError, match="ranked_ladders is 2, but the training pictures hold no ladder"):
+        phase(trunk, ranked_ladders=2)
+    ladders = np.array([[9, 6, 3], [8, 5, 2]])
+    training = dataclasses.replace(pictures(), ladders=ladders)
+    joined = pictures(4).joined(training)
+    assert joined.ladders.tolist() == (ladders + 4).tolist()
+    assert joined.joined(pictures(4)).ladders.tolist() == (ladders + 4).tolist()
+
+    chosen = recipe(trunk, ranked_ladders=2, rank_weight=0.5)
+    made = assemble("subjective", chosen, training, pictures(6), data="t", device="cpu", report=lambda _: None)
+    assert made.batch(0, (0, 0)).ranked == 0  # the last layer learns from its batch alone
+    batch = made.batch(made.head_steps, (0, 1))
+    assert batch.ranked == 6
+    assert batch.crops is not None
+    shades = batch.crops[-6:, 0, 0, 0].reshape(2, 3).tolist()
+    assert all(row in [[180, 120, 60], [160, 100, 40]] for row in shades)
 
 
 def test_every_picture_has_its_turn_once_an_epoch(trunk: str) -> None:
@@ -271,6 +295,8 @@ def test_photos_are_learnt_from_with_the_mean_score_of_type_and_level(tmp_path: 
     assert found.scores.tolist() == pytest.approx(expected)
     assert mean_scores(found.distributions) == pytest.approx(expected, abs=0.02)
     assert found.crop(11).shape == (192, 192, 3)
+    falling = [6 * index for index, kind in enumerate(kinds) if kind in LADDERS]
+    assert found.ladders.tolist() == [list(range(first, first + 6)) for first in falling]
 
 
 def test_crops_of_nothing_are_refused(tmp_path: Path) -> None:

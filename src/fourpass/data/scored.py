@@ -23,6 +23,7 @@ class ScoredPictures:
         scores: (N,) mean scores on 1..10; finer than the distributions' means where those were made of bins.
         read: index -> (H, W, 3) uint8 RGB; raises DatasetError for a picture that cannot be read.
         skipped: names of pictures that turned out to be unreadable or smaller than a crop, and why; filled on the way.
+        ladders: (L, rungs) indices of one crop at growing levels of a distortion, mildest first; scores must fall.
     """
 
     names: Sequence[str]
@@ -30,6 +31,7 @@ class ScoredPictures:
     scores: NDArray[np.float64]
     read: Callable[[int], NDArray[np.uint8]]
     skipped: dict[str, str] = field(default_factory=dict)
+    ladders: NDArray[np.intp] = field(default_factory=lambda: np.empty((0, 1), np.intp))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -99,13 +101,14 @@ class ScoredPictures:
         return np.stack(crops).transpose(0, 3, 1, 2), self.distributions[rows]
 
     def joined(self, other: ScoredPictures) -> ScoredPictures:
-        """Return these pictures and then another's."""
+        """Return these pictures and then another's; only one of the two may have ladders."""
         count = len(self)
         return ScoredPictures(
             [*self.names, *other.names],
             np.concatenate([self.distributions, other.distributions]),
             np.concatenate([self.scores, other.scores]),
             lambda index: self.read(index) if index < count else other.read(index - count),
+            ladders=self.ladders if len(self.ladders) else other.ladders + count,
         )
 
 

@@ -99,7 +99,8 @@ def distilled_pictures(
     if recipe.ladders:
         rungs = source.scored("ladders", rest, recipe.ladders, make_ladders)
         made = falling(rungs.distributions.reshape(-1, RUNGS, SCORES), recipe.fall).reshape(-1, SCORES)
-        training = training.joined(replace(rungs, distributions=made, scores=mean_scores(made)))
+        ladders = np.arange(len(rungs)).reshape(-1, RUNGS)
+        training = training.joined(replace(rungs, distributions=made, scores=mean_scores(made), ladders=ladders))
     return training, source.scored("crops", held_out, max(1, recipe.crops // 10), make_crops)
 
 

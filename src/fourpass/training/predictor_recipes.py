@@ -29,6 +29,10 @@ class PredictorRecipe(Recipe):
             faster on a processor, see `models.mobilenet_v2.normalised`.
         frozen_layers: this many of MobileNetV2's 19 first layers stay as they are in the second stage.
         trunk: ImageNet weights: ``torchvision``, fetched once, or a file, see `conversion.predictor_files.read_trunk`.
+        ranked_ladders: so many ladders (of blur, noise or JPEG, see ``ladders`` of the two phases' recipes) join the
+            batch in each step of the second stage.
+        rank_weight, rank_margin: of their loss: how far the mean score falls short of falling by the margin, from each
+            rung to the next.
         init: a predictor to go on from instead, a packaged name or a file; there is no first stage then.
     """
 
@@ -46,6 +50,9 @@ class PredictorRecipe(Recipe):
     batch_norm: str = "batch"
     frozen_layers: int = 0
     trunk: str = "torchvision"
+    ranked_ladders: int = 0
+    rank_weight: float = 1.0
+    rank_margin: float = 0.05
     init: str = ""
 
     def __post_init__(self) -> None:

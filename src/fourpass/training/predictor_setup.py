@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fourpass import models, weights
 from fourpass.conversion.predictor_files import read_trunk
 from fourpass.data.scored import ScoredPictures
-from fourpass.errors import WeightsError
+from fourpass.errors import ConfigError, WeightsError
 from fourpass.models.nima import NIMA
 from fourpass.training import distributed
 from fourpass.training.precision import pick_device, place
@@ -45,8 +45,14 @@ def assemble(
         report: takes lines about pictures left out.
 
     Raises:
+        ConfigError: the recipe wants ladders ranked, and the data have none.
         WeightsError: the start weights are missing, damaged or of another kind.
     """
+    if recipe.ranked_ladders and not len(training.ladders):
+        raise ConfigError(
+            f"recipe: ranked_ladders is {recipe.ranked_ladders}, but the training pictures hold no ladder of blur, "
+            "noise or JPEG; set ladders, to some dozens at least"
+        )
     torch.manual_seed(recipe.seed)
     network = NIMA(recipe.width, recipe.dropout)
     metadata = weights.Metadata(

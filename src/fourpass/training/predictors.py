@@ -17,7 +17,7 @@ from fourpass import weights
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
 from fourpass.errors import DatasetError
 from fourpass.metrics.correlation import kendall, pearson, spearman
-from fourpass.models.nima import NIMA
+from fourpass.models.nima import NIMA, mean_score
 from fourpass.training import distributed
 from fourpass.training.loop import Tools
 from fourpass.training.predictor_recipes import PredictorRecipe
@@ -29,13 +29,14 @@ BATCH = 32  # crops at a time where nothing is learnt
 class Batch:
     """Crops (N, 3, 192, 192) uint8, or their features (N, 1280) where those are known, and distributions (N, 10).
 
-    `head` tells the first stage from the second.
+    `head` tells the first stage from the second. The last `ranked` crops are ladders, one after the other.
     """
 
     head: bool
     crops: NDArray[np.uint8] | None
     features: NDArray[np.float32] | None
     distributions: NDArray[np.float32]
+    ranked: int = 0
 
 
 @dataclass
@@ -85,7 +86,12 @@ class PredictorTraining:
             chosen = random.integers(len(self.known), size=size)
             return Batch(head, None, self.known[chosen, indices], self.training.distributions[indices])
         crops, distributions = self.training.batch(indices, random, mirror_rows=self.kind == "subjective")
-        return Batch(head, crops, None, distributions)
+        if head or not self.recipe.ranked_ladders:
+            return Batch(head, crops, None, distributions)
+        ladders = self.training.ladders
+        rungs = ladders[random.integers(len(ladders), size=self.recipe.ranked_ladders)].ravel()
+        more, labels = self.training.batch(rungs.tolist(), random, mirror_rows=self.kind == "subjective")
+        return Batch(head, np.concatenate([crops, more]), None, np.concatenate([distributions, labels]), len(rungs))
 
     def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
         """Predict, compare, update: the last layer, or all of them."""
@@ -100,9 +106,15 @@ class PredictorTraining:
             assert batch.crops is not None
             with tools.autocast(), torch.set_grad_enabled(not batch.head):
                 features = network.features(to_tensor(batch.crops, tools.device)).float()
-        loss = distance(network.distribution(features), target, self.recipe.loss)
+        predicted = network.distribution(features)
+        loss = distance(predicted, target, self.recipe.loss)
+        values = {"loss": loss.detach()}
+        if batch.ranked:
+            scores = mean_score(predicted[-batch.ranked :]).view(-1, self.training.ladders.shape[1])
+            values["rank"] = (ranking := rank_loss(scores, self.recipe.rank_margin)).detach()
+            loss = loss + self.recipe.rank_weight * ranking
         tools.update("head" if batch.head else "all", loss)
-        return {"loss": loss.detach()}
+        return values
 
     def validate(self) -> dict[str, float]:
         """Distances and correlations on centre crops; the score is SROCC, or minus the distance for aesthetics."""
@@ -138,6 +150,11 @@ def distance(predicted: Tensor, target: Tensor, kind: str = "squared") -> Tensor
     if kind == "squared":
         return squares.sum(1).mean()
     return (squares.mean(1) + 1e-12).sqrt().mean()  # the root's slope at 0 is infinite
+
+
+def rank_loss(scores: Tensor, margin: float) -> Tensor:
+    """How far scores (ladders, rungs) fall short of falling by a margin from rung to rung, on average."""
+    return torch.relu(margin + scores[:, 1:] - scores[:, :-1]).mean()
 
 
 def predict(network: NIMA, pictures: ScoredPictures) -> tuple[NDArray[np.float32], list[int]]:

@@ -108,10 +108,11 @@ def photo_ladders(
 
     key = photos_key(f"1 {recipe.ladders} {recipe.seed}", photos)
     crops = cached_array(cache / f"{key}.npy", make).reshape(-1, CROP, CROP, 3)
-    means = []
-    for kind in ladder_kinds(recipe.ladders, recipe.seed, kinds):
+    means, chosen = [], ladder_kinds(recipe.ladders, recipe.seed, kinds)
+    for kind in chosen:
         levels = [[one.mean for one in opinions if (one.kind, one.level) == (kind, level)] for level in range(1, RUNGS)]
         means += [recipe.clean_score, *(float(np.mean(level)) for level in levels)]
     distributions = np.stack([distribution(mean, max(recipe.least_deviation, 0.5)) for mean in means])
     names = [f"ladder {index // RUNGS}, rung {index % RUNGS}" for index in range(len(crops))]
-    return ScoredPictures(names, distributions, np.array(means) + 1, crops.__getitem__)
+    falling = np.arange(len(crops)).reshape(-1, RUNGS)[np.isin(chosen, LADDERS)]
+    return ScoredPictures(names, distributions, np.array(means) + 1, crops.__getitem__, ladders=falling)
