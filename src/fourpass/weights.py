@@ -177,7 +177,7 @@ def interpolate(a: Weights, b: Weights, t: float) -> Weights:
         if getattr(first, name) != getattr(second, name):
             raise WeightsError(
                 f"{a.source} and {b.source} cannot be interpolated: {name} is {getattr(first, name)!r} in one and "
-                f"{getattr(second, name)!r} in the other; blend their pictures instead"
+                f"{getattr(second, name)!r} in the other; blend their pixels instead (--blend-pixels)"
             )
     if a.tensors.keys() != b.tensors.keys():
         odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,23 @@ def test_strength_map(folder: Path, fourpass: Run) -> None:
     assert np.array_equal(files.read("b.png").pixels, files.read("c.png").pixels)
     code, _, err = fourpass("upscale", "a.png", "-o", "d.png", "--strength-map", "mask.png", "--strength", 1)
     assert (code, err) == (2, ["fourpass: a strength map and a strength are both given; leave one of them out"])
+
+
+def test_two_models_of_different_lineages(folder: Path, fourpass: Run) -> None:
+    other = weights.load("fourpass")
+    stranger = weights.Weights(other.tensors, replace(other.metadata, lineage="another"))
+    weights.save(stranger, Path("stranger.safetensors"))
+    command = ("upscale", "a.png", "-o", "b.png", "--perceptual", "stranger.safetensors")
+    code, _, (err,) = fourpass(*command)
+    assert code == 2
+    assert err.endswith(
+        "lineage is 'test' in one and 'another' in the other; blend their pixels instead (--blend-pixels)"
+    )
+    assert fourpass(*command, "--blend-pixels", "--strength", 1)[0] == 0
+    assert fourpass("upscale", "a.png", "-o", "c.png", "-n", "stranger.safetensors")[0] == 0
+    assert np.array_equal(files.read("b.png").pixels, files.read("c.png").pixels)
+    code, _, err = fourpass("upscale", "a.png", "-o", "d.png", "--blend-pixels")
+    assert (code, err) == (
+        2,
+        ["fourpass: blend_pixels wants two models; say what to blend with (perceptual, --perceptual)"],
+    )

@@ -12,7 +12,7 @@ import pyvips
 from fourpass import weights as weights_module
 from fourpass.errors import BackendError, ConfigError, ImageError, WeightsError
 from fourpass.imaging.resize import imresize
-from fourpass.inference import graph, hardware, network, tiling
+from fourpass.inference import dial, graph, hardware, network, tiling
 from fourpass.inference.consistency import keep_colour
 from fourpass.inference.upscaler import Upscaler
 from fourpass.weights import save
@@ -318,6 +318,41 @@ class TestStrength:
         save(stranger, tmp_path / "fourpass.safetensors", half=False)
         with pytest.raises(WeightsError, match="cannot be interpolated: lineage"):
             Upscaler("eusr", strength=0.5)
+
+    def test_any_two_of_a_lineage(self, pair, tmp_path, photo_like):
+        expected = Upscaler(weights_module.interpolate(*pair, 0.25)).upscale(photo_like, 2)
+        files = [str(tmp_path / f"{name}.safetensors") for name in ("eusr", "fourpass")]
+        found = Upscaler(files[0], perceptual=files[1], strength=0.25).upscale(photo_like, 2)
+        np.testing.assert_array_equal(found, expected)
+        with pytest.raises(WeightsError, match="the weights of an ONNX file cannot be blended"):
+            Upscaler(pair[0], perceptual="a.onnx")
+
+    @pytest.mark.parametrize("strength", [0, 0.3, 1])
+    def test_strangers_are_blended_in_pixels_on_request(self, pair, tmp_path, photo_like, strength):
+        stranger = replace(pair[1], metadata=replace(pair[1].metadata, lineage="another"))
+        with pytest.raises(WeightsError, match=r"lineage is .* blend their pixels instead \(--blend-pixels\)"):
+            Upscaler(pair[0], perceptual=stranger)
+        picture = (photo_like[:40] / 255).astype(np.float32)
+        ends = [Upscaler(each, keep_colour=False).upscale(picture, 2) for each in (pair[0], stranger)]
+        inside = np.logical_and(*((end > 0) & (end < 1) for end in ends))  # not clipped
+        options = {"perceptual": stranger, "blend_pixels": True, "strength": strength, "keep_colour": False}
+        found = Upscaler("eusr", **options).upscale(picture, 2)
+        expected = dial.blend(*ends, strength)
+        assert inside.mean() > 0.3
+        np.testing.assert_allclose(found[inside], expected[inside], atol=1e-5)
+        tiled = Upscaler("eusr", tile=32, **options)
+        assert tiled.scales == (2, 4, 8)
+        assert tiled.upscale(picture, 3).shape == (120, 159, 3)
+
+    def test_what_cannot_be_blended_in_pixels(self, pair):
+        with pytest.raises(ConfigError, match="blend_pixels wants two models"):
+            Upscaler(pair[0], blend_pixels=True)
+        with pytest.raises(ConfigError, match="strength 2 is not within"):
+            Upscaler(pair[0], perceptual=pair[1], blend_pixels=True, strength=2)
+        numbers = {**pair[1].metadata.numbers, "scales": [8]}
+        tensors = {name: value for name, value in pair[1].tensors.items() if ".x2." not in name and ".x4." not in name}
+        only8 = replace(pair[1], tensors=tensors, metadata=replace(pair[1].metadata, numbers=numbers))
+        assert Upscaler(pair[0], perceptual=only8, blend_pixels=True).scales == (8,)
 
     def test_without_the_perceptual_weights(self, pair, tmp_path, photo_like):
         (tmp_path / "fourpass.safetensors").unlink()

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 torch = pytest.importorskip("torch")
 
-from fourpass.losses.reconstruction import low_frequency_error, mean_squared_error  # noqa: E402
+from fourpass.losses.reconstruction import grid_error, low_frequency_error, mean_squared_error  # noqa: E402
 from fourpass.losses.vgg import SRGAN_SCALE, feature_distance  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 
@@ -37,6 +37,25 @@ def test_high_frequencies_are_free():
 def test_a_picture_smaller_than_the_kernel():
     with pytest.raises(ValueError, match="smaller than the 21x21 kernel"):
         low_frequency_error(torch.zeros(1, 3, 20, 40), torch.zeros(1, 3, 20, 40))
+
+
+def test_a_grid_by_hand():
+    """One place of 16 set apart by 8: mean 0.5, variance (7.5 ** 2 + 15 * 0.5 ** 2) / 16."""
+    truth = torch.full((2, 3, 32, 32), 90.0)
+    cell = torch.zeros(4, 4)
+    cell[1, 2] = 8
+    grid = truth + cell.repeat(8, 8)
+    assert grid_error(truth, grid).item() == pytest.approx(3.75)
+    assert grid_error(truth, grid, window=2).item() == pytest.approx(3.75)
+    assert grid_error(truth, truth + 5) == 0
+    assert grid_error(grid, grid) == 0
+    # Of another period, every place gets its share: 1 everywhere.
+    stripes = truth + torch.tensor([3.0, 0, 0]).repeat(11)[:32]
+    assert grid_error(truth[..., :24], stripes[..., :24], window=12) < 1e-9
+    # Half of the picture: windows see it where it is.
+    half = torch.cat([truth[..., :16], grid[..., 16:]], dim=3)
+    assert grid_error(truth, half, window=4).item() == pytest.approx(3.75 / 2)
+    assert grid_error(truth, half, window=8).item() == pytest.approx(3.75 / 4)
 
 
 @pytest.mark.parametrize("activated", [True, False])

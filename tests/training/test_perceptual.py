@@ -191,6 +191,14 @@ def test_the_loss_is_the_weighted_sum(make: Any) -> None:
     assert float(values["loss"]) == pytest.approx(total, rel=1e-5)
 
 
+def test_a_grid_costs_where_it_has_a_weight(make: Any) -> None:
+    values = one_step(make())
+    costly = one_step(make(weight_grid=0.5))
+    assert "grid" not in values
+    assert float(costly["loss"] - values["loss"]) == pytest.approx(0.5 * float(costly["grid"]), rel=1e-3)
+    assert float(costly["grid"]) > 0
+
+
 def test_the_generator_waits_while_the_discriminator_warms_up(make: Any) -> None:
     phase = make(discriminator_warm_up=1)
     before = {name: [p.clone() for p in network.parameters()] for name, network in phase.networks.items()}

@@ -43,6 +43,12 @@ def upscale(
     strength_map: Path | None = typer.Option(
         None, metavar="MASK", help="Picture that says the strength by place: black 0, white 1."
     ),
+    perceptual: str | None = typer.Option(
+        None, metavar="MODEL", help="What -n is blended with at a strength above 0; default: the packaged pair."
+    ),
+    blend_pixels: bool = typer.Option(
+        False, "--blend-pixels", help="Blend what the two give, not their weights; for models of different lineages."
+    ),
     consistency: bool = typer.Option(
         False, "--consistency", help="Correct the output until it shrinks back to its input within 1/255."
     ),
@@ -104,10 +110,14 @@ def upscale(
         tile=tile or None,
         max_memory=options.number("--max-memory", max_memory),
         strength=strength,
+        perceptual=perceptual,
+        blend_pixels=blend_pixels,
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
-    settings = options.settings(wishes, model, strength, backend, fp32) | _held(strength_map, consistency)
+    settings = options.settings(wishes, model, strength, backend, fp32) | _held(
+        strength_map, consistency, perceptual, blend_pixels
+    )
     manifest = _manifest(output, settings) if resume else None
     pairs = plan.pairs(
         names,
@@ -194,12 +204,18 @@ def _mask(path: Path | None) -> Any:
     return None if path is None else files.read(str(path)).pixels
 
 
-def _held(strength_map: Path | None, consistency: bool) -> dict[str, Any]:
+def _held(strength_map: Path | None, consistency: bool, perceptual: str | None, blend_pixels: bool) -> dict[str, Any]:
     """Return what an output's bytes depend on besides; nothing where none of it is used."""
+    from fourpass import weights
     from fourpass.cli.manifest import digest
 
-    settings: dict[str, Any] = {"consistency": True} if consistency else {}
-    return settings | ({"strength_map": digest(strength_map)} if strength_map else {})
+    settings = {
+        "consistency": consistency,
+        "strength_map": digest(strength_map) if strength_map else None,
+        "perceptual": digest(weights.locate(perceptual)) if perceptual else None,
+        "blend_pixels": blend_pixels,
+    }
+    return {name: value for name, value in settings.items() if value}
 
 
 def _how(upscaler: Upscaler) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass import weights as weights_module
-from fourpass.errors import ConfigError
+from fourpass.errors import ConfigError, WeightsError
 from fourpass.inference.backends import Choice, Model, Session
 from fourpass.inference.consistency import keep_colour
 from fourpass.weights import Weights
@@ -77,8 +77,15 @@ class Network:
         return keep_colour(pixels, given) if self.keeps_colour else pixels
 
 
+ModelName = str | os.PathLike[str] | Weights
+
+
 def load(
-    model: str | os.PathLike[str] | Weights, strength: float | None, choice: Choice, keeps_colour: bool = True
+    model: ModelName,
+    strength: float | None,
+    choice: Choice,
+    keeps_colour: bool = True,
+    perceptual: ModelName | None = None,
 ) -> Network:
     """Return the network that a name, a file or weights mean.
 
@@ -88,29 +95,30 @@ def load(
         strength: see `fourpass.inference.upscaler.Upscaler`.
         choice: the backend, which probes an ONNX file.
         keeps_colour: see `ours`.
+        perceptual: what the model is blended with, by weights, instead of the packaged pair.
 
     Raises:
         ConfigError: the strength is outside 0..1 or there is nothing to blend.
-        WeightsError: a file is missing, damaged or of an unknown kind.
+        WeightsError: a file is missing, damaged or of an unknown kind, or the two cannot be blended.
     """
     if strength is not None and not 0 <= strength <= 1:
         raise ConfigError(f"strength {strength} is not within 0..1 (0 faithful, 1 perceptual)")
+    if perceptual is not None:
+        share = DEFAULT_STRENGTH if strength is None else strength
+        return ours(weights_module.interpolate(_weights(model), _weights(perceptual), share), keeps_colour)
     if model in (FAITHFUL, PERCEPTUAL):
         return ours(_blended(str(model), strength), keeps_colour)
     if strength is not None:
         name = model.source if isinstance(model, Weights) else model
         raise ConfigError(
-            f"strength blends the packaged weights {FAITHFUL} and {PERCEPTUAL}, not {name}; leave one of them out"
+            f"strength blends the packaged weights {FAITHFUL} and {PERCEPTUAL}, not {name}; leave one of them out, or "
+            "say what to blend it with (perceptual, --perceptual)"
         )
-    if isinstance(model, Weights):
-        return ours(model, keeps_colour)
-    if Path(model).suffix.lower() == ".onnx":
+    if _is_onnx(model):
         from fourpass.inference.foreign import probe
 
-        return probe(Path(model), choice, _OTHER_HALO)
-    from fourpass import conversion
-
-    return ours(conversion.load(model), keeps_colour)
+        return probe(Path(str(model)), choice, _OTHER_HALO)
+    return ours(_weights(model), keeps_colour)
 
 
 def ours(weights: Weights, keeps_colour: bool = True) -> Network:
@@ -135,6 +143,20 @@ def ours(weights: Weights, keeps_colour: bool = True) -> Network:
     keeps_colour = keeps_colour and architecture in _COLOURS_KEPT
     halo = _HALOS.get(architecture, _OTHER_HALO) + (_COLOUR_REACH if keeps_colour else 0)
     return Network(weights.source, models, halo, features, keeps_colour=keeps_colour)
+
+
+def _is_onnx(model: ModelName) -> bool:
+    return not isinstance(model, Weights) and Path(model).suffix.lower() == ".onnx"
+
+
+def _weights(model: ModelName) -> Weights:
+    if isinstance(model, Weights):
+        return model
+    if _is_onnx(model):
+        raise WeightsError(f"{model}: the weights of an ONNX file cannot be blended; blend pixels (--blend-pixels)")
+    from fourpass import conversion
+
+    return conversion.load(model)
 
 
 def strengths() -> Sequence[str]:

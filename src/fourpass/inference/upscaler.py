@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,10 @@ class Upscaler:
         strength: 0 (faithful) to 1 (perceptual) blends the packaged weights. None: a model given by file or as weights
             runs as it is; ``fourpass`` too; ``eusr`` runs at the default strength where the perceptual weights are
             packaged, and as it is where they are not. To measure the faithful weights, give 0.
+        perceptual: what to blend `model` with, instead of the packaged pair: a name, a path or weights; the strength
+            is then the default one unless it is given.
+        blend_pixels: blend what the two give rather than their weights, which takes twice the time; for models of
+            different lineages or architectures, ONNX files among them.
         keep_colour: give EUSR's output the colours of its input back where they drifted, which takes 1 to 3 % more
             time; False for the network's bare output.
 
@@ -61,17 +67,50 @@ class Upscaler:
         max_memory: int | None = None,
         strength: float | None = None,
         keep_colour: bool = True,
+        perceptual: str | os.PathLike[str] | Weights | None = None,
+        blend_pixels: bool = False,
     ) -> None:
         if tile is not None and tile < tiling.SMALLEST:
             raise ConfigError(f"tile {tile} is smaller than the smallest that works, {tiling.SMALLEST}")
         if max_memory is not None and max_memory < 1:
             raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
         self.choice = backends.choose(backend, precision, threads)
-        self._network = network.load(model, strength, self.choice, keep_colour)
+        self._other: Upscaler | None = None
+        self._share = network.DEFAULT_STRENGTH if strength is None else strength
+        if blend_pixels:
+            options: dict[str, Any] = {"backend": backend, "precision": precision, "threads": threads}
+            self._network, self._other = self._pair(model, perceptual, {**options, "keep_colour": keep_colour})
+        else:
+            self._network = network.load(model, strength, self.choice, keep_colour, perceptual)
         self._tile = tile
         self._max_memory = max_memory
         self._lock = threading.Lock()
         self._sessions: dict[int, backends.Session] = {}
+
+    def _pair(self, model: Any, perceptual: Any, options: dict[str, Any]) -> tuple[network.Network, Upscaler]:
+        if perceptual is None:
+            raise ConfigError("blend_pixels wants two models; say what to blend with (perceptual, --perceptual)")
+        if not 0 <= self._share <= 1:
+            raise ConfigError(f"strength {self._share} is not within 0..1 (0 faithful, 1 perceptual)")
+        bare = 0.0 if model == network.FAITHFUL else None  # not at the packaged pair's default strength
+        first = network.load(model, bare, self.choice, options["keep_colour"])
+        other = Upscaler(perceptual, **options)
+        both = sorted(set(first.scales) & set(other.scales))
+        if not both:
+            raise ConfigError(
+                f"{first.name} upscales by {first.scales} and the other by {other.scales}: none in common"
+            )
+        second = other._network
+        if second.fixed is not None and second.fixed != first.fixed:
+            raise ConfigError(f"{second.name} takes pictures of {second.fixed} alone; give it as the first of the two")
+        wider = replace(
+            first,
+            models={scale: first.models[scale] for scale in both},
+            halo=max(first.halo, second.halo),
+            features=max(first.features, second.features),
+            multiple=math.lcm(first.multiple, second.multiple),
+        )
+        return wider, other
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -212,6 +251,15 @@ class Upscaler:
             progress(1.0)
 
     def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
+        if self._other is None or self._share == 0:
+            return self._once(tile, scale, self_ensemble)
+        perceptual = self._other._once(tile, scale, self_ensemble)
+        if self._share == 1:
+            return perceptual
+        share = np.float32(self._share)
+        return (1 - share) * self._once(tile, scale, self_ensemble) + share * perceptual
+
+    def _once(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
         session = self.session(scale)
         if not self_ensemble:
             result = self._network.run(session, tile)

@@ -1,4 +1,4 @@
-"""Reconstruction losses beyond L1: mean squared error, of the pictures or of their low frequencies.
+"""Reconstruction losses beyond L1: mean squared error, of the pictures or of their low frequencies; and grids.
 
 L1, the loss of EDSR and MDSR, is `fourpass.losses.fourpass.reconstruction`; the adversarial terms of SRGAN are the ones
 beside it. Each takes the truth first.
@@ -47,3 +47,28 @@ def low_frequency_error(truth: Tensor, upscaled: Tensor, *, size: int = 21, sigm
         planes = difference.flatten(0, 1).unsqueeze(1)
         blurred = F.conv2d(F.conv2d(planes, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
         return blurred.square().mean()
+
+
+def grid_error(truth: Tensor, upscaled: Tensor, *, period: int = 4, window: int = 12) -> Tensor:
+    """How much of a grid lies on the upscaled pictures: a pattern that repeats with the upscaling factor.
+
+    A network that enlarges by interleaving has weights of its own for each place in a cell, and the easiest way for it
+    to please a discriminator that misses detail is to set one place apart in all cells. That shows as the mean
+    difference from the truth at this place, over many cells.
+
+    Args:
+        truth, upscaled: (N, C, H, W) on 0..255; sides are multiples of the period.
+        period: of the grid in pixels.
+        window: cells along a side of the squares that the means are taken over; all cells of smaller pictures.
+
+    Returns:
+        scalar: the variance over a cell's places of the mean difference, averaged over windows and channels.
+    """
+    with torch.autocast(truth.device.type, enabled=False):
+        difference = (upscaled - truth).to(torch.promote_types(upscaled.dtype, torch.float32))
+        places = F.pixel_unshuffle(difference, period)
+        side = min(window, *places.shape[-2:])
+        means = F.avg_pool2d(places, side).flatten(2)
+        means = means.view(len(truth), -1, period * period, means.shape[-1])
+        error: Tensor = means.var(dim=2, unbiased=False).mean()
+        return error

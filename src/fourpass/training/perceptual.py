@@ -18,6 +18,7 @@ from fourpass.data.pictures import Picture, find_images, load_pictures
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.losses import fourpass as losses
 from fourpass.losses.fourpass import Predictor
+from fourpass.losses.reconstruction import grid_error
 from fourpass.models.discriminator import Discriminator, accuracy
 from fourpass.models.nima import mean_score
 from fourpass.multipass import PATHS, multipass
@@ -112,11 +113,14 @@ class PerceptualTraining:
                 reduction=recipe.representation,
             )
             loss = losses.weighted_sum(terms, recipe.loss_weights)
+            if recipe.weight_grid:
+                values["grid"] = torch.stack([grid_error(truth, one, period=SCALE) for one in upscaled]).mean()
+                loss = loss + recipe.weight_grid * values["grid"]
         values["drift"] = torch.stack([colour_drift(one.detach(), low) for one in upscaled]).mean()
         if not batch.generator_waits:
             tools.update("generator", loss)
             self.guards.watch(values)
-        return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}, **values}
+        return {name: value.detach() for name, value in ({"loss": loss} | terms | values).items()}
 
     def _teach_discriminator(
         self, judge: losses.Judge, truth: Tensor, upscaled: Sequence[Tensor], tools: Tools

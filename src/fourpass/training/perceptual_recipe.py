@@ -34,6 +34,7 @@ class PerceptualRecipe(Recipe):
         downscale: how the x8 path is halved: ``bicubic`` (the paper's text) or ``decimate`` (the authors' program).
         representation: ``sum`` (the paper) or ``mean`` (the program) of the 1,280 squares.
         weight_reconstruction ... weight_subjective_representation: of the six terms (equation 8); 0 leaves one out.
+        weight_grid: of `fourpass.losses.reconstruction.grid_error`, none of the paper's terms; 0 leaves it out.
         alpha_aesthetic, alpha_subjective: equations 4 and 6.
         aesthetic, subjective: weights of the predictors: packaged names or files.
         guard_steps: steps over which the two guards below average.
@@ -70,6 +71,7 @@ class PerceptualRecipe(Recipe):
     weight_aesthetic_representation: float = 0.1
     weight_subjective_score: float = 0.01
     weight_subjective_representation: float = 0.1
+    weight_grid: float = 0.0
     alpha_aesthetic: float = 0.8
     alpha_subjective: float = 0.8
     aesthetic: str = "aesthetic"
