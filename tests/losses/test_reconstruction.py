@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 torch = pytest.importorskip("torch")
 
-from fourpass.losses.reconstruction import grid_error, low_frequency_error, mean_squared_error  # noqa: E402
+from fourpass.losses.reconstruction import grid_error, low_frequency_error, maps_error, mean_squared_error  # noqa: E402
 from fourpass.losses.vgg import SRGAN_SCALE, feature_distance  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 
@@ -37,6 +37,14 @@ def test_high_frequencies_are_free():
 def test_a_picture_smaller_than_the_kernel():
     with pytest.raises(ValueError, match="smaller than the 21x21 kernel"):
         low_frequency_error(torch.zeros(1, 3, 20, 40), torch.zeros(1, 3, 20, 40))
+
+
+def test_maps_by_hand():
+    """A right angle has a squared distance of 2 between unit vectors, a half turn 4; lengths do not count."""
+    one = torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).repeat(1, 1, 1, 2)
+    other = torch.tensor([[0.0, -5.0], [2.0, 0.0]]).view(1, 2, 1, 2)
+    assert maps_error([one], [other]).item() == pytest.approx((2 + 4) / 2)
+    assert maps_error([one, one], [other, 7 * one]).item() == pytest.approx(3)
 
 
 def test_a_grid_by_hand():

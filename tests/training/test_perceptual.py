@@ -21,7 +21,7 @@ from fourpass.models.nima import NIMA
 from fourpass.multipass import PATHS
 from fourpass.training import loop, recipes
 from fourpass.training.guards import Guards
-from fourpass.training.perceptual import PerceptualTraining, colour_drift, prepare, reduced
+from fourpass.training.perceptual import PerceptualTraining, _cut_together, colour_drift, prepare, reduced
 from fourpass.training.perceptual_recipe import PerceptualRecipe
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +113,9 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"discriminator_layers": 5}, "discriminator_layers 5 is not an even number"),
         ({"init": ""}, "init is ''"),
         ({"momentum": 1.0}, "momentum 1.0 is not below 1"),
+        ({"jitter": 5, "verdict": "position"}, "jitter 5 is not a multiple of 8"),
+        ({"jitter": 8}, "jitter 8 is not .* with verdict 'position'"),
+        ({"map_layers": (3, 19)}, r"map_layers \[3, 19\] are not some of MobileNetV2's"),
         ({"weight_adversarial": -1.0}, "weight_adversarial = -1.0 is negative"),
     ],
 )
@@ -197,6 +200,43 @@ def test_a_grid_costs_where_it_has_a_weight(make: Any) -> None:
     assert "grid" not in values
     assert float(costly["loss"] - values["loss"]) == pytest.approx(0.5 * float(costly["grid"]), rel=1e-3)
     assert float(costly["grid"]) > 0
+
+
+def test_maps_cost_where_they_have_a_weight(make: Any) -> None:
+    """Also where the predictor serves for nothing else."""
+    nothing = {"weight_subjective_score": 0.0, "weight_subjective_representation": 0.0}
+    values = one_step(make(**nothing))
+    phase = make(**nothing, weight_maps=0.5, map_layers=(1, 2))
+    costly = one_step(phase)
+    assert float(costly["loss"] - values["loss"]) == pytest.approx(0.5 * float(costly["maps"]), rel=1e-3)
+    assert float(costly["maps"]) > 0
+
+
+def test_jitter_cuts_truth_and_upscaled_alike(make: Any) -> None:
+    low = torch.arange(40.0).expand(1, 1, 40, 40) + 100 * torch.arange(40.0)[:, None]
+    first, second = _cut_together([low, 2 * low], 8, (0, 0, 5))
+    assert first.shape == (1, 1, 32, 32)
+    assert torch.equal(second, 2 * first)
+    places = {float(_cut_together([low], 8, (0, 0, step))[0][0, 0, 0, 0]) for step in range(600)}
+    assert len(places) == 64
+    assert max(places) == 707
+    assert torch.isfinite(one_step(make(jitter=8, verdict="position"))["loss"])
+
+
+def test_the_discriminator_remembers(make: Any) -> None:
+    phase = make(discriminator_memory=3, batch=2, paths_per_step=1, path_odds=(1.0, 0.0, 0.0))
+    one_step(phase, 0)
+    assert len(phase.remembered) == 2
+    first = torch.stack(phase.remembered)
+    judged = []
+    teach = phase._teach_discriminator
+    phase._teach_discriminator = lambda judge, truth, upscaled, tools: (  # type: ignore[method-assign]
+        judged.extend(upscaled) or teach(judge, truth, upscaled, tools)
+    )
+    one_step(phase, 1)
+    assert len(judged) == 2  # the new ones, and the earlier
+    assert any(torch.equal(judged[1], first[order].float()) for order in ([0, 1], [1, 0]))
+    assert len(phase.remembered) == 3
 
 
 def test_the_generator_waits_while_the_discriminator_warms_up(make: Any) -> None:

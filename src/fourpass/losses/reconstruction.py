@@ -1,10 +1,12 @@
-"""Reconstruction losses beyond L1: mean squared error, of the pictures or of their low frequencies; and grids.
+"""Reconstruction losses beyond L1: mean squared error, of pictures, low frequencies or features' maps; and grids.
 
 L1, the loss of EDSR and MDSR, is `fourpass.losses.fourpass.reconstruction`; the adversarial terms of SRGAN are the ones
 beside it. Each takes the truth first.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -47,6 +49,22 @@ def low_frequency_error(truth: Tensor, upscaled: Tensor, *, size: int = 21, sigm
         planes = difference.flatten(0, 1).unsqueeze(1)
         blurred = F.conv2d(F.conv2d(planes, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
         return blurred.square().mean()
+
+
+def maps_error(truth: Sequence[Tensor], upscaled: Sequence[Tensor]) -> Tensor:
+    """How much a network's maps of features differ, place by place.
+
+    Args:
+        truth, upscaled: maps (N, C, H, W) of one or more layers.
+
+    Returns:
+        scalar: squared distance of the channels of a place, scaled to length 1; mean over places, sum over layers.
+    """
+    total = torch.zeros((), device=truth[0].device)
+    for one, other in zip(truth, upscaled, strict=True):
+        difference = F.normalize(one.float(), dim=1) - F.normalize(other.float(), dim=1)
+        total = total + difference.square().sum(1).mean()
+    return total
 
 
 def grid_error(truth: Tensor, upscaled: Tensor, *, period: int = 4, window: int = 12) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -135,3 +136,17 @@ class MobileNetV2(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, 3, H, W) RGB on -1..1 to (N, 1280) pooled features; H and W at least 32."""
         return torch.mean(self.features(x), dim=(2, 3))
+
+    def maps(self, x: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return the outputs (N, C, H', W') of some of the 19 layers, for input as `forward` takes it.
+
+        Args:
+            x: (N, 3, H, W) RGB on -1..1.
+            layers: their indices, ascending; those after the last are not run.
+        """
+        found = []
+        for index in range(max(layers) + 1):
+            x = self.features[index](x)
+            if index in layers:
+                found.append(x)
+        return found

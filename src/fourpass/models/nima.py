@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +29,10 @@ class NIMA(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """Return the pooled features (N, 1280) of RGB images (N, 3, H, W) on 0..255; H and W at least 32."""
         return torch.as_tensor(self.trunk((image - 127.5) / 127.5))
+
+    def maps(self, image: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return the outputs (N, C, H', W') of some of MobileNetV2's 19 layers, for RGB images on 0..255."""
+        return self.trunk.maps((image - 127.5) / 127.5, layers)
 
     def distribution(self, features: Tensor) -> Tensor:
         """Return the probabilities (N, 10) of the scores 1..10 for pooled features (N, 1280)."""

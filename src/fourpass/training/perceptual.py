@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ from fourpass.data.pictures import Picture, find_images, load_pictures
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.losses import fourpass as losses
 from fourpass.losses.fourpass import Predictor
-from fourpass.losses.reconstruction import grid_error
+from fourpass.losses.reconstruction import grid_error, maps_error
 from fourpass.models.discriminator import Discriminator, accuracy
-from fourpass.models.nima import mean_score
+from fourpass.models.nima import NIMA, mean_score
 from fourpass.multipass import PATHS, multipass
 from fourpass.training import distributed
 from fourpass.training.guards import Guards
@@ -46,12 +46,14 @@ class Batch:
         truth: (N, 3, 4 * patch, 4 * patch) uint8.
         paths: which of `fourpass.multipass.PATHS` the step takes.
         generator_waits: whether only the discriminator learns.
+        seed: what the step draws from.
     """
 
     low: NDArray[np.uint8]
     truth: NDArray[np.uint8]
     paths: tuple[str, ...]
     generator_waits: bool
+    seed: tuple[int, ...]
 
 
 @dataclass
@@ -67,6 +69,7 @@ class PerceptualTraining:
     validation: PerceptualValidation | None
     guards: Guards
     main: str = "generator"
+    remembered: list[Tensor] = field(default_factory=list, repr=False)  # upscaled patches of earlier steps
 
     def batch(self, step: int, seed: Sequence[int]) -> Batch:
         """Cut this process's patches, each from whole or reduced pictures, and draw the step's paths."""
@@ -87,6 +90,7 @@ class PerceptualTraining:
             np.concatenate([cut.high for cut in cuts]),
             tuple(PATHS[index] for index in sorted(drawn)),
             bool(recipe.weight_adversarial) and step < recipe.discriminator_warm_up,
+            tuple(seed),
         )
 
     def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
@@ -98,11 +102,16 @@ class PerceptualTraining:
             with tools.autocast():
                 passes = multipass(generator, low, paths=batch.paths, downscale=recipe.downscale)
             upscaled = [one.float() for one in passes.values()]
+            values["drift"] = torch.stack([colour_drift(one.detach(), low) for one in upscaled]).mean()
+            if recipe.jitter:
+                truth, *upscaled = _cut_together([truth, *upscaled], recipe.jitter, batch.seed)
 
             judge = None
             if recipe.weight_adversarial:
                 judge = _in_precision(self.networks["discriminator"], tools)
-                values |= self._teach_discriminator(judge, truth, upscaled, tools)
+                seen = [one.detach() for one in upscaled]
+                earlier = self._remember(seen, batch.seed) if recipe.discriminator_memory else []
+                values |= self._teach_discriminator(judge, truth, [*seen, *earlier], tools)
             terms = losses.generator_terms(
                 truth,
                 upscaled,
@@ -116,7 +125,9 @@ class PerceptualTraining:
             if recipe.weight_grid:
                 values["grid"] = torch.stack([grid_error(truth, one, period=SCALE) for one in upscaled]).mean()
                 loss = loss + recipe.weight_grid * values["grid"]
-        values["drift"] = torch.stack([colour_drift(one.detach(), low) for one in upscaled]).mean()
+            if recipe.weight_maps:
+                values["maps"] = torch.stack([self._maps_error(truth, one, tools) for one in upscaled]).mean()
+                loss = loss + recipe.weight_maps * values["maps"]
         if not batch.generator_waits:
             tools.update("generator", loss)
             self.guards.watch(values)
@@ -127,11 +138,35 @@ class PerceptualTraining:
     ) -> dict[str, Tensor]:
         with torch.enable_grad():
             truth_logits = judge(truth)
-            logits = [judge(one.detach()) for one in upscaled]
+            logits = [judge(one) for one in upscaled]
             loss = losses.discrimination(truth_logits, logits)
         tools.update("discriminator", loss)
         share = accuracy(truth_logits.detach(), torch.cat([one.detach() for one in logits]))
         return {"discrimination": loss.detach(), "accuracy": torch.tensor(share)}
+
+    def _maps_error(self, truth: Tensor, upscaled: Tensor, tools: Tools) -> Tensor:
+        network, layers = self.predictors["subjective"], self.recipe.map_layers
+        assert isinstance(network, NIMA)
+        with tools.autocast():
+            with torch.no_grad():
+                wanted = network.maps(truth, layers)
+            found = network.maps(upscaled, layers)
+        return maps_error(wanted, found)
+
+    def _remember(self, seen: Sequence[Tensor], seed: tuple[int, ...]) -> list[Tensor]:
+        """Draw a batch of earlier patches, none in the first steps, and let the new ones replace some."""
+        random = np.random.default_rng([*seed, 2])
+        size = len(seen[0])
+        earlier = []
+        if len(self.remembered) >= size:
+            drawn = random.choice(len(self.remembered), size, replace=False)
+            earlier = [torch.stack([self.remembered[int(place)] for place in drawn])]
+        for patch in torch.cat(list(seen)).to(torch.bfloat16):
+            if len(self.remembered) < self.recipe.discriminator_memory:
+                self.remembered.append(patch)
+            else:
+                self.remembered[int(random.integers(len(self.remembered)))] = patch
+        return [one.float().contiguous(memory_format=torch.channels_last) for one in earlier]
 
     def validate(self) -> dict[str, float]:
         """The paper's metrics of the x4 path; the score is minus NIQE, and less where too much PSNR was given up."""
@@ -173,7 +208,7 @@ def prepare(
     predictors = {
         name: place(load_predictor(getattr(recipe, name), name), target)
         for name in PREDICTORS
-        if any(recipe.loss_weights.of(name))
+        if any(recipe.loss_weights.of(name)) or (name == "subjective" and recipe.weight_maps)
     }
     files = [file for folder in data for file in training_images(folder, ("train", "valid"))]
     pictures = load_pictures(files, (2, 4, 8), cache=cache, report=report)
@@ -231,6 +266,13 @@ def reduced(picture: Picture) -> Picture:
     high = picture.low[2][: SCALE * low.shape[0], : SCALE * low.shape[1]]
     # Every second entry of the summed-area table is the table of cells twice as large, which halving makes ordinary.
     return Picture(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
+
+
+def _cut_together(pictures: Sequence[Tensor], jitter: int, seed: Sequence[int]) -> list[Tensor]:
+    """Cut pictures of one size, `jitter` smaller, at one random place."""
+    row, column = np.random.default_rng([*seed, 3]).integers(jitter, size=2)
+    height, width = (side - jitter for side in pictures[0].shape[-2:])
+    return [picture[..., row : row + height, column : column + width] for picture in pictures]
 
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:

@@ -22,6 +22,8 @@ class PerceptualRecipe(Recipe):
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
         momentum: Adam's beta 1, of both optimizers; below 0.9 the two chase each other less.
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
+        discriminator_memory: so many upscaled patches of earlier steps are kept, and a batch of them judged beside the
+            new ones in each update of the discriminator, so that it does not forget what it has seen through; 0: none.
         verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
         frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
             frozen a step costs a third less, and each scale's path stays independent of the others.
@@ -35,6 +37,10 @@ class PerceptualRecipe(Recipe):
         representation: ``sum`` (the paper) or ``mean`` (the program) of the 1,280 squares.
         weight_reconstruction ... weight_subjective_representation: of the six terms (equation 8); 0 leaves one out.
         weight_grid: of `fourpass.losses.reconstruction.grid_error`, none of the paper's terms; 0 leaves it out.
+        weight_maps, map_layers: of `fourpass.losses.reconstruction.maps_error` of these layers of the subjective
+            predictor's MobileNetV2 (0..18), none of the paper's terms either: the representation term place by place.
+        jitter: truth and upscaled patches are cut so many pixels smaller, together and at a random place, so that networks
+            that halve see the upscaling's cells at every offset; needs ``verdict = "position"``.
         alpha_aesthetic, alpha_subjective: equations 4 and 6.
         aesthetic, subjective: weights of the predictors: packaged names or files.
         guard_steps: steps over which the two guards below average.
@@ -51,6 +57,7 @@ class PerceptualRecipe(Recipe):
     init: str = "eusr"
     discriminator_learning_rate: float = 2e-5
     discriminator_warm_up: int = 0
+    discriminator_memory: int = 0
     momentum: float = 0.9
     verdict: str = "image"
     discriminator_width: float = 1.0
@@ -72,6 +79,9 @@ class PerceptualRecipe(Recipe):
     weight_subjective_score: float = 0.01
     weight_subjective_representation: float = 0.1
     weight_grid: float = 0.0
+    weight_maps: float = 0.0
+    map_layers: tuple[int, ...] = (1, 3, 6)
+    jitter: int = 0
     alpha_aesthetic: float = 0.8
     alpha_subjective: float = 0.8
     aesthetic: str = "aesthetic"
@@ -94,6 +104,12 @@ class PerceptualRecipe(Recipe):
                 raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         if self.patch < 8 or self.patch % 8:
             raise ConfigError(f"recipe: patch {self.patch} is not a positive multiple of 8")
+        if self.jitter % 8 or self.jitter >= 4 * self.patch or (self.jitter and self.verdict == "image"):
+            raise ConfigError(
+                f"recipe: jitter {self.jitter} is not a multiple of 8 below four patches, with verdict 'position'"
+            )
+        if not self.map_layers or max(self.map_layers) > 18:
+            raise ConfigError(f"recipe: map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18")
         if self.momentum >= 1:
             raise ConfigError(f"recipe: momentum {self.momentum} is not below 1")
         for name in ("reduced_share", "flat_share"):
