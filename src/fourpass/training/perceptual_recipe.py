@@ -39,8 +39,8 @@ class PerceptualRecipe(Recipe):
         weight_grid: of `fourpass.losses.reconstruction.grid_error`, none of the paper's terms; 0 leaves it out.
         weight_maps, map_layers: of `fourpass.losses.reconstruction.maps_error` of these layers of the subjective
             predictor's MobileNetV2 (0..18), none of the paper's terms either: the representation term place by place.
-        jitter: truth and upscaled patches are cut so many pixels smaller, together and at a random place, so that networks
-            that halve see the upscaling's cells at every offset; needs ``verdict = "position"``.
+        jitter: truth and upscaled patches are cut so many pixels smaller, together and at a random place, so that
+            networks that halve see the upscaling's cells at every offset; needs ``verdict = "position"``.
         alpha_aesthetic, alpha_subjective: equations 4 and 6.
         aesthetic, subjective: weights of the predictors: packaged names or files.
         guard_steps: steps over which the two guards below average.
