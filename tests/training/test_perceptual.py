@@ -115,6 +115,7 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"momentum": 1.0}, "momentum 1.0 is not below 1"),
         ({"jitter": 5, "verdict": "position"}, "jitter 5 is not a multiple of 8"),
         ({"jitter": 8}, "jitter 8 is not .* with verdict 'position'"),
+        ({"jitter": 8, "patch": 8, "verdict": "position"}, "jitter 8 is not .* leaves 32 pixels of four times patch 8"),
         ({"map_layers": (3, 19)}, r"map_layers \[3, 19\] are not some of MobileNetV2's"),
         ({"weight_adversarial": -1.0}, "weight_adversarial = -1.0 is negative"),
     ],
@@ -220,7 +221,7 @@ def test_jitter_cuts_truth_and_upscaled_alike(make: Any) -> None:
     places = {float(_cut_together([low], 8, (0, 0, step))[0][0, 0, 0, 0]) for step in range(600)}
     assert len(places) == 64
     assert max(places) == 707
-    assert torch.isfinite(one_step(make(jitter=8, verdict="position", discriminator_layers=4))["loss"])
+    assert torch.isfinite(one_step(make(jitter=8, patch=16))["loss"])
 
 
 def test_the_discriminator_remembers(make: Any) -> None:

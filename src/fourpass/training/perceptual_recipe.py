@@ -104,9 +104,10 @@ class PerceptualRecipe(Recipe):
                 raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
         if self.patch < 8 or self.patch % 8:
             raise ConfigError(f"recipe: patch {self.patch} is not a positive multiple of 8")
-        if self.jitter % 8 or self.jitter >= 4 * self.patch or (self.jitter and self.verdict == "image"):
+        if self.jitter % 8 or self.jitter > 4 * self.patch - 32 or (self.jitter and self.verdict == "image"):
             raise ConfigError(
-                f"recipe: jitter {self.jitter} is not a multiple of 8 below four patches, with verdict 'position'"
+                f"recipe: jitter {self.jitter} is not a multiple of 8 that leaves 32 pixels of four times patch "
+                f"{self.patch}, with verdict 'position'"
             )
         if not self.map_layers or max(self.map_layers) > 18:
             raise ConfigError(f"recipe: map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18")
