@@ -43,7 +43,7 @@ class Upscaler:
             is then the default one unless it is given.
         blend_pixels: blend what the two give rather than their weights, which takes twice the time; for models of
             different lineages or architectures, ONNX files among them.
-        keep_colour: give EUSR's output the colours of its input back where they drifted, which takes 1 to 3 % more
+        keep_colour: give EUSR's output the colours of its input back where they drifted, which takes some percent more
             time; False for the network's bare output.
 
     Attributes:
