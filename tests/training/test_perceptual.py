@@ -240,6 +240,15 @@ def test_the_discriminator_remembers(make: Any) -> None:
     assert len(phase.remembered) == 3
 
 
+@pytest.mark.parametrize(("rest_above", "learns"), [(0.0, True), (1e-9, False), (1.0, True)])
+def test_a_discriminator_that_is_right_rests(make: Any, rest_above: float, learns: bool) -> None:
+    phase = make(rest_above=rest_above, discriminator_warm_up=1)
+    before = [p.clone() for p in phase.networks["discriminator"].parameters()]
+    assert 0 < float(one_step(phase)["accuracy"]) <= 1
+    after = phase.networks["discriminator"].parameters()
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) == learns
+
+
 def test_the_generator_waits_while_the_discriminator_warms_up(make: Any) -> None:
     phase = make(discriminator_warm_up=1)
     before = {name: [p.clone() for p in network.parameters()] for name, network in phase.networks.items()}

@@ -140,8 +140,9 @@ class PerceptualTraining:
             truth_logits = judge(truth)
             logits = [judge(one) for one in upscaled]
             loss = losses.discrimination(truth_logits, logits)
-        tools.update("discriminator", loss)
         share = accuracy(truth_logits.detach(), torch.cat([one.detach() for one in logits]))
+        if not 0 < self.recipe.rest_above < share:
+            tools.update("discriminator", loss)
         return {"discrimination": loss.detach(), "accuracy": torch.tensor(share)}
 
     def _maps_error(self, truth: Tensor, upscaled: Tensor, tools: Tools) -> Tensor:

@@ -24,6 +24,8 @@ class PerceptualRecipe(Recipe):
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
         discriminator_memory: so many upscaled patches of earlier steps are kept, and a batch of them judged beside the
             new ones in each update of the discriminator, so that it does not forget what it has seen through; 0: none.
+        rest_above: the discriminator does not learn from a step in which it is right in more than this share of cases,
+            so that the generator keeps in sight; 0 for always.
         verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
         frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
             frozen a step costs a third less, and each scale's path stays independent of the others.
@@ -58,6 +60,7 @@ class PerceptualRecipe(Recipe):
     discriminator_learning_rate: float = 2e-5
     discriminator_warm_up: int = 0
     discriminator_memory: int = 0
+    rest_above: float = 0.0
     momentum: float = 0.9
     verdict: str = "image"
     discriminator_width: float = 1.0
