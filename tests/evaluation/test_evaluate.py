@@ -168,13 +168,14 @@ def test_a_scale_that_a_network_lacks_is_named(folder):
 
 
 def test_an_onnx_file_and_its_weights_score_alike(tmp_path):
-    save_picture(tmp_path / "set/a.png", photo(0, 64, 72))
+    """But for the colours, which the engine keeps for weights of ours and not for a file that it knows nothing of."""
+    save_picture(tmp_path / "set/a.png", photo(2, 64, 72))
     model = build_graph(weights.load("eusr"), 2).SerializeToString()
     (tmp_path / "two.onnx").write_bytes(model)
     methods = parse_methods([f"{tmp_path / 'two.onnx'},eusr,bicubic"])
     assert [method.label for method in methods] == ["two", "EUSR", "Bicubic"]
     values = [value["psnr"] for value in measure(tmp_path / "set", *methods, scale=2).values()]
-    assert values[0] == pytest.approx(values[1], abs=0.001)
+    assert values[0] == pytest.approx(values[1], abs=0.01)
     assert abs(values[0] - values[2]) > 0.03
 
 
@@ -268,10 +269,10 @@ def test_a_hundred_pictures_take_under_20_seconds_on_two_cores(shared, tmp_path)
 
 @pytest.mark.shared
 @pytest.mark.slow
-@pytest.mark.parametrize(("scale", "expected"), [(2, 36.16), (4, 30.34), (8, 25.29)])
+@pytest.mark.parametrize(("scale", "expected"), [(2, 36.62), (4, 30.70), (8, 25.53)])
 def test_the_packaged_network_scores_as_when_it_was_trained(shared, scale, expected):
     (eusr,) = parse_methods(["eusr"])
-    if eusr.sha256 != "13c5da2c85b5":
+    if eusr.sha256 != "d5b918db529d":
         pytest.skip("other weights than the short start run are packaged; docs/results has theirs")
     rows = evaluate(find_datasets(shared / "data/eval/Set5", scale), [eusr], ["psnr"], Protocol(scale))
     assert np.mean([row.values["psnr"] for row in rows]) == pytest.approx(expected, abs=0.02)
