@@ -37,7 +37,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     ends = weights.load(options.faithful), weights.load(options.perceptual)
     blended = {t: weights.interpolate(*ends, t) for t in STRENGTHS}
-    upscalers = {t: Upscaler(each, threads=options.threads) for t, each in blended.items()}
+    upscalers = {t: Upscaler(each, precision="fp32", threads=options.threads) for t, each in blended.items()}
     rows, strips = [], []
     for folder in map(Path, options.data):
         found: dict[float, list[tuple[float, float, float]]] = {t: [] for t in STRENGTHS}
