@@ -308,8 +308,11 @@ class TestStrength:
             np.testing.assert_array_equal(result, Upscaler(weights).upscale(photo_like, 2))
 
     def test_none_is_the_default_for_the_pair_and_nothing_elsewhere(self, pair, photo_like):
-        default = Upscaler("eusr", strength=network.DEFAULT_STRENGTH).upscale(photo_like, 2)
-        np.testing.assert_array_equal(Upscaler().upscale(photo_like, 2), default)
+        picture = photo_like[:30, :20]
+        for scale, strength in network.DEFAULT_STRENGTHS.items():
+            default = Upscaler("eusr", strength=strength).upscale(picture, scale)
+            np.testing.assert_array_equal(Upscaler().upscale(picture, scale), default)
+        assert len(set(network.DEFAULT_STRENGTHS.values())) > 1
         perceptual = Upscaler(pair[1]).upscale(photo_like, 2)
         np.testing.assert_array_equal(Upscaler("fourpass").upscale(photo_like, 2), perceptual)
 

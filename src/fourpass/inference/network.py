@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from fourpass.weights import Weights
 
 FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
 DEFAULT_STRENGTH = 0.5
+# By scale, where nobody says: at 2 and 8 the packaged perceptual weights cost PSNR and NIQE does not fall (model card).
+DEFAULT_STRENGTHS = {2: 0.0, 4: DEFAULT_STRENGTH, 8: 0.0}
 
 # How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md), and what
 # others and somebody's ONNX file get.
@@ -106,6 +108,11 @@ def load(
     if perceptual is not None:
         share = DEFAULT_STRENGTH if strength is None else strength
         return ours(weights_module.interpolate(_weights(model), _weights(perceptual), share), keeps_colour)
+    if model == FAITHFUL and strength is None and PERCEPTUAL in strengths():
+        levels = sorted(set(DEFAULT_STRENGTHS.values()))
+        ends = {level: ours(_blended(FAITHFUL, level), keeps_colour) for level in levels}
+        models = {scale: ends[DEFAULT_STRENGTHS.get(scale, 0.0)].models[scale] for scale in ends[levels[0]].models}
+        return replace(ends[levels[0]], models=models)
     if model in (FAITHFUL, PERCEPTUAL):
         return ours(_blended(str(model), strength), keeps_colour)
     if strength is not None:
@@ -166,9 +173,7 @@ def strengths() -> Sequence[str]:
 
 def _blended(name: str, strength: float | None) -> Weights:
     if strength is None:
-        if name == PERCEPTUAL or PERCEPTUAL not in strengths():
-            return weights_module.load(name)
-        strength = DEFAULT_STRENGTH
+        return weights_module.load(name)
     if strength == 0:
         return weights_module.load(FAITHFUL)
     if PERCEPTUAL not in strengths():
