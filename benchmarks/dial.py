@@ -2,9 +2,9 @@
 
     python benchmarks/dial.py --data Set5 Set14 --perceptual runs/perceptual/best.safetensors --out runs/dial
 
-Y of the paper's protocol (4 pixels cropped), x4. Weights of one lineage are blended before the network is built, as
-`fourpass upscale --strength` does. `dial.csv` has a row a folder and strength, `dial.svg` the curve, `sheet.png` the
-middle of a few pictures beside bicubic and the truth: to be looked at before any weights ship.
+Y of the paper's protocol (4 pixels cropped), x4 or ``--scale``. Weights of one lineage are blended before the network
+is built, as `fourpass upscale --strength` does. `dial.csv` has a row a folder and strength, `dial.svg` the curve,
+`sheet.png` the middle of a few pictures beside bicubic and the truth: to be looked at before any weights ship.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fourpass.metrics.consistency import lr_psnr
 from fourpass.metrics.niqe import niqe
 from fourpass.metrics.psnr import psnr
 
-SCALE, BORDER = 4, 4
+BORDER = 4
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIDE = 160  # pixels of a crop on the sheet
 HEADER = ("dataset", "strength", "images", "psnr_y_db", "niqe", "lr_psnr_db")
@@ -33,7 +33,7 @@ HEADER = ("dataset", "strength", "images", "psnr_y_db", "niqe", "lr_psnr_db")
 def main() -> None:
     """Measure, and write the three files."""
     options = _options()
-    out = Path(options.out)
+    out, scale = Path(options.out), options.scale
     out.mkdir(parents=True, exist_ok=True)
     ends = weights.load(options.faithful), weights.load(options.perceptual)
     blended = {t: weights.interpolate(*ends, t) for t in STRENGTHS}
@@ -44,14 +44,14 @@ def main() -> None:
         chosen = find_images(folder)[: options.images or None]
         for file in chosen:
             high = decode(file)
-            high = high[: high.shape[0] // SCALE * SCALE, : high.shape[1] // SCALE * SCALE]
-            low = shrink(high, SCALE)
-            results = {t: upscaler.upscale(low, SCALE) for t, upscaler in upscalers.items()}
+            high = high[: high.shape[0] // scale * scale, : high.shape[1] // scale * scale]
+            low = shrink(high, scale)
+            results = {t: upscaler.upscale(low, scale) for t, upscaler in upscalers.items()}
             for t, result in results.items():
                 values = psnr(high, result, border=BORDER), niqe(result, border=BORDER), lr_psnr(result, low)
                 found[t].append(values)
             if file.stem in options.sheet:
-                strips.append(_strip([imresize(low, SCALE), *(results[t] for t in (0.0, 0.5, 1.0)), high]))
+                strips.append(_strip([imresize(low, scale), *(results[t] for t in (0.0, 0.5, 1.0)), high]))
         for t in STRENGTHS:
             means = np.mean(found[t], axis=0)
             rows.append((folder.name, t, len(chosen), *(f"{value:.4f}" for value in means)))
@@ -91,6 +91,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--faithful", default="eusr")
     parser.add_argument("--perceptual", default="fourpass")
     parser.add_argument("--images", type=int, default=0, help="only so many of each folder")

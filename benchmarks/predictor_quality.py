@@ -2,6 +2,7 @@
 
     python benchmarks/predictor_quality.py subjective --tid SCORES_FOLDER --pictures MADE_FOLDER
     python benchmarks/predictor_quality.py aesthetic --crops X-crops.npy --scores X-scores.npy
+    python benchmarks/predictor_quality.py aesthetic --photos FOLDER --teacher FILE [--beside]
     python benchmarks/predictor_quality.py monotone --photos FOLDER
     python benchmarks/predictor_quality.py curves NAME=RUN... -o FOLDER
     python benchmarks/predictor_quality.py sheet IMAGE... -o sheet.png
@@ -14,12 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data.distilled import LADDERS, hold_out
+from fourpass.data.distilled import BESIDE_LADDERS, DEGRADATIONS, LADDERS, Degradation, hold_out, make_crops
 from fourpass.data.pictures import decode, find_images
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
 from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pictures
@@ -63,7 +65,12 @@ def subjective(options: argparse.Namespace) -> None:
 
 def aesthetic(options: argparse.Namespace) -> None:
     """Agreement with the teacher on crops of photos that the predictor has not seen."""
-    crops, scores = np.load(options.crops, mmap_mode="r"), np.load(options.scores)
+    if options.photos:
+        crops, scores = taught(
+            options.photos, options.teacher, options.count, BESIDE_LADDERS if options.beside else None
+        )
+    else:
+        crops, scores = np.load(options.crops, mmap_mode="r"), np.load(options.scores)
     names = [str(index) for index in range(len(crops))]
     pictures = ScoredPictures(names, scores, mean_scores(scores), crops.__getitem__)
     predicted = centre_scores(Scorer(options.weights or "aesthetic"), pictures)
@@ -73,6 +80,18 @@ def aesthetic(options: argparse.Namespace) -> None:
     print(
         f"the mean distribution for all of them has a mean EMD of {earth_movers_distance(constant, scores).mean():.4f}"
     )
+
+
+def taught(
+    photos: Path, teacher: str, count: int, degradations: Sequence[Degradation] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Crops of held-out photos, degraded as for training or by the given, and what the teacher says of them."""
+    from fourpass.training.aesthetic import teacher_scores
+
+    _, files = hold_out(find_images(photos))
+    chosen = DEGRADATIONS if degradations is None else degradations
+    crops = make_crops(files, count, 0, degradations=chosen)
+    return crops, teacher_scores(teacher, crops, "cpu")
 
 
 def monotone(options: argparse.Namespace) -> None:
@@ -166,8 +185,12 @@ def main() -> None:
     one.add_argument("--whole", action="store_true")
     one.set_defaults(run=subjective)
     other = commands.add_parser("aesthetic")
-    other.add_argument("--crops", type=Path, required=True)
-    other.add_argument("--scores", type=Path, required=True)
+    other.add_argument("--crops", type=Path)
+    other.add_argument("--scores", type=Path)
+    other.add_argument("--photos", type=Path, help="make the crops, and have --teacher score them, instead")
+    other.add_argument("--teacher", default="")
+    other.add_argument("--count", type=int, default=400)
+    other.add_argument("--beside", action="store_true", help="crops without blur, noise and JPEG")
     other.add_argument("--weights", default="")
     other.set_defaults(run=aesthetic)
     third = commands.add_parser("monotone")

@@ -224,22 +224,6 @@ def test_jitter_cuts_truth_and_upscaled_alike(make: Any) -> None:
     assert torch.isfinite(one_step(make(jitter=8, patch=16))["loss"])
 
 
-def test_the_discriminator_remembers(make: Any) -> None:
-    phase = make(discriminator_memory=3, batch=2, paths_per_step=1, path_odds=(1.0, 0.0, 0.0))
-    one_step(phase, 0)
-    assert len(phase.remembered) == 2
-    first = torch.stack(phase.remembered)
-    judged = []
-    teach = phase._teach_discriminator
-    phase._teach_discriminator = lambda judge, truth, upscaled, tools: (  # type: ignore[method-assign]
-        judged.extend(upscaled) or teach(judge, truth, upscaled, tools)
-    )
-    one_step(phase, 1)
-    assert len(judged) == 2  # the new ones, and the earlier
-    assert any(torch.equal(judged[1], first[order].float()) for order in ([0, 1], [1, 0]))
-    assert len(phase.remembered) == 3
-
-
 @pytest.mark.parametrize(("rest_above", "learns"), [(0.0, True), (1e-9, False), (1.0, True)])
 def test_a_discriminator_that_is_right_rests(make: Any, rest_above: float, learns: bool) -> None:
     phase = make(rest_above=rest_above, discriminator_warm_up=1)
@@ -247,6 +231,17 @@ def test_a_discriminator_that_is_right_rests(make: Any, rest_above: float, learn
     assert 0 < float(one_step(phase)["accuracy"]) <= 1
     after = phase.networks["discriminator"].parameters()
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) == learns
+
+
+def test_processes_rest_together(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the share of all processes that counts: one that updated alone would wait for the others for ever."""
+    for share, learns in ((0.9, False), (0.1, True)):
+        phase = make(rest_above=0.5, discriminator_warm_up=1)
+        before = [p.clone() for p in phase.networks["discriminator"].parameters()]
+        monkeypatch.setattr("fourpass.training.distributed.mean", lambda values, share=share: torch.tensor(share))
+        phase.step(phase.batch(0, (0, 0, 0)), loop.Tools(phase))
+        after = phase.networks["discriminator"].parameters()
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) == learns
 
 
 def test_the_generator_waits_while_the_discriminator_warms_up(make: Any) -> None:

@@ -126,7 +126,7 @@ class _Source:
 
         def ask() -> NDArray[np.float32]:
             self.report(f"having the teacher score {len(crops)} crops")
-            return _teacher_scores(teacher, crops, self.device)
+            return teacher_scores(teacher, crops, self.device)
 
         crops = cached_array(self.cache / f"{key}-crops.npy", cut)
         distributions = np.array(cached_array(self.cache / f"{key}-scores.npy", ask))
@@ -134,7 +134,8 @@ class _Source:
         return ScoredPictures(names_of_crops, distributions, mean_scores(distributions), crops.__getitem__)
 
 
-def _teacher_scores(file: str, crops: NDArray[np.uint8], device: str) -> NDArray[np.float32]:
+def teacher_scores(file: str, crops: NDArray[np.uint8], device: str) -> NDArray[np.float32]:
+    """What a teacher's file says of crops (N, 192, 192, 3): distributions (N, 10)."""
     teacher = NIMAMobileNetV1()
     metadata = weights.Metadata("nima-mobilenet-v1", {}, "teacher", "AVA", 0, "Apache-2.0")
     models.load_strictly(teacher, weights.Weights(read_teacher(file), metadata, file))

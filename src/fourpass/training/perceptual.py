@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,6 @@ class PerceptualTraining:
     validation: PerceptualValidation | None
     guards: Guards
     main: str = "generator"
-    remembered: list[Tensor] = field(default_factory=list, repr=False)  # upscaled patches of earlier steps
 
     def batch(self, step: int, seed: Sequence[int]) -> Batch:
         """Cut this process's patches, each from whole or reduced pictures, and draw the step's paths."""
@@ -109,9 +108,7 @@ class PerceptualTraining:
             judge = None
             if recipe.weight_adversarial:
                 judge = _in_precision(self.networks["discriminator"], tools)
-                seen = [one.detach() for one in upscaled]
-                earlier = self._remember(seen, batch.seed) if recipe.discriminator_memory else []
-                values |= self._teach_discriminator(judge, truth, [*seen, *earlier], tools)
+                values |= self._teach_discriminator(judge, truth, upscaled, tools)
             terms = losses.generator_terms(
                 truth,
                 upscaled,
@@ -138,10 +135,11 @@ class PerceptualTraining:
     ) -> dict[str, Tensor]:
         with torch.enable_grad():
             truth_logits = judge(truth)
-            logits = [judge(one) for one in upscaled]
+            logits = [judge(one.detach()) for one in upscaled]
             loss = losses.discrimination(truth_logits, logits)
         share = accuracy(truth_logits.detach(), torch.cat([one.detach() for one in logits]))
-        if not 0 < self.recipe.rest_above < share:
+        # Of all processes, which must agree: an update waits for every one of them.
+        if not 0 < self.recipe.rest_above < float(distributed.mean(torch.tensor(share))):
             tools.update("discriminator", loss)
         return {"discrimination": loss.detach(), "accuracy": torch.tensor(share)}
 
@@ -153,21 +151,6 @@ class PerceptualTraining:
                 wanted = network.maps(truth, layers)
             found = network.maps(upscaled, layers)
         return maps_error(wanted, found)
-
-    def _remember(self, seen: Sequence[Tensor], seed: tuple[int, ...]) -> list[Tensor]:
-        """Draw a batch of earlier patches, none in the first steps, and let the new ones replace some."""
-        random = np.random.default_rng([*seed, 2])
-        size = len(seen[0])
-        earlier = []
-        if len(self.remembered) >= size:
-            drawn = random.choice(len(self.remembered), size, replace=False)
-            earlier = [torch.stack([self.remembered[int(place)] for place in drawn])]
-        for patch in torch.cat(list(seen)).to(torch.bfloat16):
-            if len(self.remembered) < self.recipe.discriminator_memory:
-                self.remembered.append(patch)
-            else:
-                self.remembered[int(random.integers(len(self.remembered)))] = patch
-        return [one.float().contiguous(memory_format=torch.channels_last) for one in earlier]
 
     def validate(self) -> dict[str, float]:
         """The paper's metrics of the x4 path; the score is minus NIQE, and less where too much PSNR was given up."""

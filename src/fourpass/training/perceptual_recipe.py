@@ -22,8 +22,6 @@ class PerceptualRecipe(Recipe):
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
         momentum: Adam's beta 1, of both optimizers; below 0.9 the two chase each other less.
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
-        discriminator_memory: so many upscaled patches of earlier steps are kept, and a batch of them judged beside the
-            new ones in each update of the discriminator, so that it does not forget what it has seen through; 0: none.
         rest_above: the discriminator does not learn from a step in which it is right in more than this share of cases,
             so that the generator keeps in sight; 0 for always.
         verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
@@ -59,7 +57,6 @@ class PerceptualRecipe(Recipe):
     init: str = "eusr"
     discriminator_learning_rate: float = 2e-5
     discriminator_warm_up: int = 0
-    discriminator_memory: int = 0
     rest_above: float = 0.0
     momentum: float = 0.9
     verdict: str = "image"
