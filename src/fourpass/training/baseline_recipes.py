@@ -10,7 +10,7 @@ from typing import Any
 
 from fourpass.errors import ConfigError
 from fourpass.methods import METHODS, Losses
-from fourpass.training.recipes import Recipe
+from fourpass.training.recipes import OPTIMIZERS, Recipe, check_choice
 
 PIXEL_KINDS = ("l1", "mse", "low-frequency")
 
@@ -27,6 +27,7 @@ class BaselineRecipe(Recipe):
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         init: weights to start from; wanted by methods that start from another's.
+        optimizer: of the network: ``adam`` (the papers) or ``muon``; a discriminator always has Adam.
         pixel, pixel_kind, adversarial, feature, feature_layer, contextual: the losses, see `fourpass.methods.Losses`.
         feature_scale: factor of the features before they are compared.
         activated: features after the layer's ReLU, or before it.
@@ -45,6 +46,7 @@ class BaselineRecipe(Recipe):
     patches: tuple[int, ...] = (24,)
     candidates: int = 1
     init: str = ""
+    optimizer: str = "adam"
     pixel: float = 0.0
     pixel_kind: str = "l1"
     adversarial: float = 0.0
@@ -61,6 +63,7 @@ class BaselineRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("features", "blocks", "candidates", "discriminator_features", "discriminator_hidden"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")

@@ -28,6 +28,7 @@ from fourpass.training import distributed
 from fourpass.training.baseline_recipes import RECIPES as RECIPES
 from fourpass.training.baseline_recipes import BaselineRecipe
 from fourpass.training.loop import Tools
+from fourpass.training.optimizers import build_optimizer
 from fourpass.training.precision import pick_device, place
 from fourpass.training.pretrain import start_from
 from fourpass.training.pretrained_vgg import URL, load_vgg
@@ -180,12 +181,7 @@ def prepare(
         rates["discriminator"] = recipe.discriminator_learning_rate
     networks = {name: place(each, target) for name, each in networks.items()}
     optimizers = {
-        name: torch.optim.Adam(
-            [parameter for parameter in networks[name].parameters() if parameter.requires_grad],
-            lr=rate,
-            betas=(0.9, 0.999),
-            eps=1e-8,
-        )
+        name: build_optimizer(recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate)
         for name, rate in rates.items()
     }
     if vgg is not None:

@@ -25,6 +25,7 @@ from fourpass.multipass import PATHS, multipass
 from fourpass.training import distributed
 from fourpass.training.guards import Guards
 from fourpass.training.loop import Tools
+from fourpass.training.optimizers import build_optimizer
 from fourpass.training.perceptual_recipe import PerceptualRecipe
 from fourpass.training.perceptual_validation import PerceptualValidation
 from fourpass.training.precision import pick_device, place
@@ -217,7 +218,9 @@ def prepare(
         networks["discriminator"] = place(judge, target)
         rates["discriminator"] = recipe.discriminator_learning_rate
     optimizers = {
-        name: torch.optim.Adam(_trained(networks[name]), lr=rate, betas=(recipe.momentum, 0.999), eps=1e-8)
+        name: build_optimizer(
+            recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate, beta=recipe.momentum
+        )
         for name, rate in rates.items()
     }
     names = ", ".join(sorted({folder.resolve().name for folder in data}))
@@ -257,10 +260,6 @@ def _cut_together(pictures: Sequence[Tensor], jitter: int, seed: Sequence[int]) 
     row, column = np.random.default_rng([*seed, 3]).integers(jitter, size=2)
     height, width = (side - jitter for side in pictures[0].shape[-2:])
     return [picture[..., row : row + height, column : column + width] for picture in pictures]
-
-
-def _trained(network: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def _to_tensor(array: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -10,7 +10,7 @@ from fourpass.errors import ConfigError
 from fourpass.losses.fourpass import REDUCTIONS, LossWeights
 from fourpass.models.discriminator import CHANNELS, VERDICTS, VIEWS
 from fourpass.multipass import DOWNSCALES, PATHS
-from fourpass.training.recipes import Recipe
+from fourpass.training.recipes import OPTIMIZERS, Recipe, check_choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class PerceptualRecipe(Recipe):
 
     Attributes:
         init: EUSR weights to start from: a packaged name or a file.
+        optimizer: of the network: ``adam`` (the paper) or ``muon``; the discriminator always has Adam.
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
         momentum: Adam's beta 1, of both optimizers; below 0.9 the two chase each other less.
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
@@ -55,6 +56,7 @@ class PerceptualRecipe(Recipe):
     batch: int = 2
     learning_rate: float = 1e-5
     init: str = "eusr"
+    optimizer: str = "adam"
     discriminator_learning_rate: float = 2e-5
     discriminator_warm_up: int = 0
     rest_above: float = 0.0
@@ -94,6 +96,7 @@ class PerceptualRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name, choices in (
             ("verdict", VERDICTS),
             ("view", VIEWS),

@@ -20,6 +20,7 @@ from fourpass.errors import WeightsError
 from fourpass.models.eusr import EUSR
 from fourpass.training import checkpoint, distributed
 from fourpass.training.loop import Tools
+from fourpass.training.optimizers import build_optimizer
 from fourpass.training.precision import pick_device, place
 from fourpass.training.recipes import EusrRecipe
 from fourpass.training.validation import ValidationSet
@@ -111,9 +112,9 @@ def prepare(
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
     place(network, pick_device(device))
-    adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+    optimizer = build_optimizer(recipe.optimizer, network.parameters(), recipe.learning_rate)
     forward = torch.compile(network, dynamic=False) if recipe.compile else network
-    return Pretraining(recipe, {"eusr": network}, {"eusr": adam}, metadata, patches, checked, forward)
+    return Pretraining(recipe, {"eusr": network}, {"eusr": optimizer}, metadata, patches, checked, forward)
 
 
 def start_from(network: nn.Module, name: str, metadata: weights.Metadata) -> weights.Metadata:

@@ -19,6 +19,7 @@ else:
 
 SCHEDULES = ("constant", "halving", "cosine")
 PRECISIONS = ("auto", "fp32", "bf16")
+OPTIMIZERS = ("adam", "muon")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,8 @@ class Recipe:
         for name in ("steps", "batch", "learning_rate"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
-        _check_choice("schedule", self.schedule, SCHEDULES)
-        _check_choice("precision", self.precision, PRECISIONS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("precision", self.precision, PRECISIONS)
         if self.schedule == "halving" and not self.halve_every:
             raise ConfigError("recipe: schedule 'halving' wants halve_every, in steps")
         if self.ema >= 1:
@@ -86,6 +87,7 @@ class EusrRecipe(Recipe):
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         init: weights to start from: a packaged name or a file; empty for random ones.
+        optimizer: ``adam`` (the paper) or ``muon``, see `fourpass.training.optimizers.Muon`.
         compile: run the network through `torch.compile` (wants a C++ compiler). Pays where passes over memory weigh as
             much as convolutions, as in bf16 with AMX; `benchmarks/train.py --compile` tells.
     """
@@ -103,10 +105,12 @@ class EusrRecipe(Recipe):
     patches: tuple[int, ...] = (48, 48, 48)
     candidates: int = 1
     init: str = ""
+    optimizer: str = "adam"
     compile: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("features", "shared_blocks", "upscale_blocks", "candidates"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
@@ -197,6 +201,7 @@ def _check_number(name: str, value: Any) -> None:
             raise ConfigError(f"recipe: {name} = {number} is negative or not finite; it must be 0 or more")
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a ConfigError unless a setting is one of its choices."""
     if value not in choices:
         raise ConfigError(f"recipe: {name} {value!r} is not one of {', '.join(choices)}")
