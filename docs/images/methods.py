@@ -22,7 +22,7 @@ from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
 
 # Photo, and the top left corner of the part that is shown.
-PARTS = {"chelsea.png": (100, 128), "astronaut.png": (64, 160)}
+PARTS = {"astronaut.png": (64, 160)}
 SIDE = 96
 
 
