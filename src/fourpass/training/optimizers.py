@@ -64,7 +64,10 @@ class Muon(Optimizer):
         for parameter in group["params"]:
             if parameter.grad is None:
                 continue
-            mean = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+            state = self.state[parameter]
+            if not state:
+                state["momentum"] = torch.zeros_like(parameter)
+            mean = state["momentum"]
             mean.lerp_(parameter.grad, 1 - group["momentum"])
             wanted = parameter.grad.lerp(mean, group["momentum"])
             alike.setdefault(parameter.shape, []).append((parameter, wanted))

@@ -21,7 +21,8 @@ class PerceptualRecipe(Recipe):
         init: EUSR weights to start from: a packaged name or a file.
         optimizer: of the network: ``adam`` (the paper) or ``muon``; the discriminator always has Adam.
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
-        momentum: Adam's beta 1, of both optimizers; below 0.9 the two chase each other less.
+        momentum: Adam's beta 1, of both optimizers (of Muon for what Adam moves); below 0.9 the two chase
+            each other less.
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
         rest_above: the discriminator does not learn from a step in which it is right in more than this share of cases,
             so that the generator keeps in sight; 0 for always.
