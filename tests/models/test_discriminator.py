@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fourpass.models.discriminator import Discriminator, _convolve_same, accuracy, detail
+from fourpass.models.discriminator import Discriminator, _convolve_same, accuracy, detail, relative_accuracy
 
 
 def test_parameters_of_the_papers_network() -> None:
@@ -71,3 +71,9 @@ def test_a_verdict_an_image_is_bound_to_its_patch() -> None:
 
 def test_accuracy() -> None:
     assert accuracy(torch.tensor([3.0, -1.0]), torch.tensor([-2.0, -2.0])) == 0.75
+
+
+def test_relative_accuracy_by_hand() -> None:
+    truth = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    upscaled = torch.tensor([[0.0, 2.0], [4.0, 3.0], [0.0, 0.0], [0.0, 0.0]])  # two batches
+    assert relative_accuracy(truth, upscaled) == 6 / 8

@@ -224,6 +224,24 @@ def test_jitter_cuts_truth_and_upscaled_alike(make: Any) -> None:
     assert torch.isfinite(one_step(make(jitter=8, patch=16))["loss"])
 
 
+@pytest.mark.parametrize("verdict", ["image", "position"])
+def test_a_comparing_discriminator(make: Any, verdict: str) -> None:
+    """It has its own loss, learns from pairs, and its steadiness is asked for where that has a weight."""
+    values = {}
+    for relativistic, steadiness in ((False, 0.0), (True, 0.0), (True, 5.0)):
+        phase = make(relativistic=relativistic, weight_steadiness=steadiness, verdict=verdict)
+        before = [p.clone() for p in phase.networks["discriminator"].parameters()]
+        values[relativistic, steadiness] = one_step(phase)
+        after = phase.networks["discriminator"].parameters()
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    apart, compared, steady = values.values()
+    assert 0.3 < float(compared["discrimination"]) / float(apart["discrimination"]) < 0.7  # one softplus for two
+    assert "unsteadiness" not in compared
+    assert float(steady["unsteadiness"]) > 0
+    assert float(steady["discrimination"]) == float(compared["discrimination"])
+    assert float(steady["adversarial"]) != float(compared["adversarial"])
+
+
 @pytest.mark.parametrize(("rest_above", "learns"), [(0.0, True), (1e-9, False), (1.0, True)])
 def test_a_discriminator_that_is_right_rests(make: Any, rest_above: float, learns: bool) -> None:
     phase = make(rest_above=rest_above, discriminator_warm_up=1)

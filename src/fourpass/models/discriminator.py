@@ -102,6 +102,16 @@ def accuracy(truth_logits: Tensor, upscaled_logits: Tensor) -> float:
     return float(torch.clamp(right / 2, 0, 1))
 
 
+def relative_accuracy(truth_logits: Tensor, upscaled_logits: Tensor) -> float:
+    """Share of places where truth has a higher logit than what was upscaled there.
+
+    Args:
+        truth_logits: (N, positions).
+        upscaled_logits: (M * N, positions), of M upscaled batches one after the other.
+    """
+    return float((truth_logits > upscaled_logits.view(-1, *truth_logits.shape)).float().mean())
+
+
 def _convolve_same(conv: nn.Module, x: Tensor) -> Tensor:
     """Convolve with TensorFlow's 'same' padding: a stride of 2 pads even lengths on the right and bottom only."""
     assert isinstance(conv, nn.Conv2d)

@@ -19,7 +19,8 @@ from fourpass.errors import ConfigError, WeightsError
 from fourpass.losses import fourpass as losses
 from fourpass.losses.fourpass import Predictor
 from fourpass.losses.reconstruction import grid_error, maps_error
-from fourpass.models.discriminator import Discriminator, accuracy
+from fourpass.losses.relativistic import relative_discrimination, relative_to, unsteadiness
+from fourpass.models.discriminator import Discriminator, accuracy, relative_accuracy
 from fourpass.models.nima import NIMA, mean_score
 from fourpass.multipass import PATHS, multipass
 from fourpass.training import distributed
@@ -109,7 +110,8 @@ class PerceptualTraining:
             judge = None
             if recipe.weight_adversarial:
                 judge = _in_precision(self.networks["discriminator"], tools)
-                values |= self._teach_discriminator(judge, truth, upscaled, tools)
+                values |= self._teach_discriminator(judge, truth, upscaled, batch.seed, tools)
+                judge = relative_to(judge, truth) if recipe.relativistic else judge
             terms = losses.generator_terms(
                 truth,
                 upscaled,
@@ -132,17 +134,24 @@ class PerceptualTraining:
         return {name: value.detach() for name, value in ({"loss": loss} | terms | values).items()}
 
     def _teach_discriminator(
-        self, judge: losses.Judge, truth: Tensor, upscaled: Sequence[Tensor], tools: Tools
+        self, judge: losses.Judge, truth: Tensor, upscaled: Sequence[Tensor], seed: Sequence[int], tools: Tools
     ) -> dict[str, Tensor]:
+        values: dict[str, Tensor] = {}
+        recipe, shown = self.recipe, [truth, *(one.detach() for one in upscaled)]
         with torch.enable_grad():
-            truth_logits = judge(truth)
-            logits = [judge(one.detach()) for one in upscaled]
-            loss = losses.discrimination(truth_logits, logits)
-        share = accuracy(truth_logits.detach(), torch.cat([one.detach() for one in logits]))
+            truth_logits, *logits = (judge(one) for one in shown)
+            discrimination = relative_discrimination if recipe.relativistic else losses.discrimination
+            loss = values["discrimination"] = discrimination(truth_logits, logits)
+            if recipe.weight_steadiness:
+                values["unsteadiness"] = unsteadiness(judge, shown, [truth_logits, *logits], [*seed, 4])
+                loss = loss + recipe.weight_steadiness * values["unsteadiness"]
+        share = (relative_accuracy if recipe.relativistic else accuracy)(
+            truth_logits.detach(), torch.cat(logits).detach()
+        )
         # Of all processes, which must agree: an update waits for every one of them.
-        if not 0 < self.recipe.rest_above < float(distributed.mean(torch.tensor(share))):
+        if not 0 < recipe.rest_above < float(distributed.mean(torch.tensor(share))):
             tools.update("discriminator", loss)
-        return {"discrimination": loss.detach(), "accuracy": torch.tensor(share)}
+        return {name: value.detach() for name, value in values.items()} | {"accuracy": torch.tensor(share)}
 
     def _maps_error(self, truth: Tensor, upscaled: Tensor, tools: Tools) -> Tensor:
         network, layers = self.predictors["subjective"], self.recipe.map_layers
@@ -217,10 +226,9 @@ def prepare(
         )
         networks["discriminator"] = place(judge, target)
         rates["discriminator"] = recipe.discriminator_learning_rate
+    kinds = {"generator": recipe.optimizer, "discriminator": recipe.discriminator_optimizer}
     optimizers = {
-        name: build_optimizer(
-            recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate, beta=recipe.momentum
-        )
+        name: build_optimizer(kinds[name], networks[name].parameters(), rate, beta=recipe.momentum)
         for name, rate in rates.items()
     }
     names = ", ".join(sorted({folder.resolve().name for folder in data}))
