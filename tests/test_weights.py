@@ -9,7 +9,7 @@ import pytest
 
 from fourpass import weights as module
 from fourpass.errors import ConfigError, WeightsError
-from fourpass.weights import Metadata, Weights, interpolate, load, save
+from fourpass.weights import Metadata, Weights, average, interpolate, load, save
 
 METADATA = Metadata("eusr", {"features": 2}, "run-1", "nothing", 7, "Apache-2.0", "a note")
 
@@ -115,6 +115,21 @@ def test_interpolation_by_hand():
 def test_strangers_are_not_mixed(change):
     with pytest.raises(WeightsError, match=next(iter(change))):
         interpolate(make(0), make(1, **change), 0.5)
+    with pytest.raises(WeightsError, match=next(iter(change))):
+        average([make(0), make(1), make(2, **change)])
+
+
+def test_average_by_hand():
+    members = [make(seed) for seed in range(3)]
+    mean = average(members)
+    for name, value in mean.tensors.items():
+        total = sum(np.asarray(member.tensors[name], np.float64) for member in members)
+        np.testing.assert_allclose(value, total / 3, rtol=1e-6, atol=1e-7)
+        assert value.dtype == np.float32
+    assert mean.metadata == members[0].metadata
+    np.testing.assert_array_equal(average(members[:1]).tensors["b"], members[0].tensors["b"])
+    with pytest.raises(WeightsError, match="give at least one"):
+        average([])
 
 
 @pytest.mark.parametrize("t", [-0.1, 1.1, float("nan")])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -172,24 +172,54 @@ def interpolate(a: Weights, b: Weights, t: float) -> Weights:
     """
     if not 0 <= t <= 1:
         raise ConfigError(f"interpolation factor {t} is not within 0..1")
-    first, second = a.metadata, b.metadata
-    for name in ("architecture", "numbers", "lineage"):
-        if getattr(first, name) != getattr(second, name):
-            raise WeightsError(
-                f"{a.source} and {b.source} cannot be interpolated: {name} is {getattr(first, name)!r} in one and "
-                f"{getattr(second, name)!r} in the other; blend their pixels instead (--blend-pixels)"
-            )
-    if a.tensors.keys() != b.tensors.keys():
-        odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]
-        raise WeightsError(f"{a.source} and {b.source} cannot be interpolated: {odd} is in one only")
+    _check_relatives(a, b, "interpolated", "; blend their pixels instead (--blend-pixels)")
     if t in (0, 1):
         return (a, b)[int(t)]
     mixed = {
         name: (np.float32(1 - t) * value + np.float32(t) * b.tensors[name]).astype(np.float32)
         for name, value in a.tensors.items()
     }
+    first, second = a.metadata, b.metadata
     note = f"{1 - t:g} of {first.note or 'the first'} and {t:g} of {second.note or 'the second'}"
     return Weights(mixed, replace(first, note=note), f"{a.source} + {b.source}")
+
+
+def average(members: Sequence[Weights]) -> Weights:
+    """Average weights of one lineage, say of runs that start alike and draw other patches (arXiv 2203.05482).
+
+    What each of them found by itself fades; what all found stays.
+
+    Args:
+        members: at least one.
+
+    Returns:
+        float32 weights with the first one's metadata.
+
+    Raises:
+        WeightsError: none are given, or architecture, numbers, lineage or tensor names differ.
+    """
+    if not members:
+        raise WeightsError("no weights to average; give at least one")
+    first = members[0]
+    for other in members[1:]:
+        _check_relatives(first, other, "averaged")
+    tensors = {
+        name: np.asarray(np.mean([np.asarray(member.tensors[name], np.float32) for member in members], axis=0))
+        for name in first.tensors
+    }
+    return Weights(tensors, first.metadata, " + ".join(member.source for member in members))
+
+
+def _check_relatives(a: Weights, b: Weights, done: str, hint: str = "") -> None:
+    for name in ("architecture", "numbers", "lineage"):
+        one, other = getattr(a.metadata, name), getattr(b.metadata, name)
+        if one != other:
+            raise WeightsError(
+                f"{a.source} and {b.source} cannot be {done}: {name} is {one!r} in one and {other!r} in the other{hint}"
+            )
+    if a.tensors.keys() != b.tensors.keys():
+        odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]
+        raise WeightsError(f"{a.source} and {b.source} cannot be {done}: {odd} is in one only")
 
 
 def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
