@@ -269,10 +269,10 @@ def test_a_hundred_pictures_take_under_20_seconds_on_two_cores(shared, tmp_path)
 
 @pytest.mark.shared
 @pytest.mark.slow
-@pytest.mark.parametrize(("scale", "expected"), [(2, 37.32), (4, 31.59), (8, 26.34)])
+@pytest.mark.parametrize(("scale", "expected"), [(2, 37.47), (4, 31.78), (8, 26.47)])
 def test_the_packaged_network_scores_as_when_it_was_trained(shared, scale, expected):
     (eusr,) = parse_methods(["eusr"])
-    if eusr.sha256 != "eb6a002ee7c7":
+    if eusr.sha256 != "4bc678e16271":
         pytest.skip("other weights than those of docs/results are packaged")
     rows = evaluate(find_datasets(shared / "data/eval/Set5", scale), [eusr], ["psnr"], Protocol(scale))
     assert np.mean([row.values["psnr"] for row in rows]) == pytest.approx(expected, abs=0.02)

@@ -18,9 +18,9 @@ from fourpass.inference.consistency import keep_colour
 from fourpass.weights import Weights
 
 FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
-DEFAULT_STRENGTH = 0.5
-# By scale, where nobody says: at 2 and 8 the packaged perceptual weights cost PSNR and NIQE does not fall (model card).
-DEFAULT_STRENGTHS = {2: 0.0, 4: DEFAULT_STRENGTH, 8: 0.0}
+DEFAULT_STRENGTH = 0.5  # of any other pair
+# By scale, of the packaged pair where nobody says: what a look at pictures without names preferred (docs/perceptual.md).
+DEFAULT_STRENGTHS = {2: 0.0, 4: 0.75, 8: 0.0}
 
 # How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md), and what
 # others and somebody's ONNX file get.
