@@ -226,9 +226,10 @@ def prepare(
         )
         networks["discriminator"] = place(judge, target)
         rates["discriminator"] = recipe.discriminator_learning_rate
-    kinds = {"generator": recipe.optimizer, "discriminator": recipe.discriminator_optimizer}
     optimizers = {
-        name: build_optimizer(kinds[name], networks[name].parameters(), rate, beta=recipe.momentum)
+        name: build_optimizer(
+            recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate, beta=recipe.momentum
+        )
         for name, rate in rates.items()
     }
     names = ", ".join(sorted({folder.resolve().name for folder in data}))

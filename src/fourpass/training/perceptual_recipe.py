@@ -19,7 +19,7 @@ class PerceptualRecipe(Recipe):
 
     Attributes:
         init: EUSR weights to start from: a packaged name or a file.
-        optimizer, discriminator_optimizer: of the network and of its opponent: ``adam`` (the paper) or ``muon``.
+        optimizer: of the network: ``adam`` (the paper) or ``muon``; the discriminator always has Adam.
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
         momentum: Adam's beta 1, of both optimizers (of Muon for what Adam moves); below 0.9 the two chase
             each other less.
@@ -62,7 +62,6 @@ class PerceptualRecipe(Recipe):
     learning_rate: float = 1e-5
     init: str = "eusr"
     optimizer: str = "adam"
-    discriminator_optimizer: str = "adam"
     discriminator_learning_rate: float = 2e-5
     discriminator_warm_up: int = 0
     rest_above: float = 0.0
@@ -105,7 +104,6 @@ class PerceptualRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_choice("discriminator_optimizer", self.discriminator_optimizer, OPTIMIZERS)
         for name, choices in (
             ("verdict", VERDICTS),
             ("view", VIEWS),
