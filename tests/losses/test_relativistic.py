@@ -57,6 +57,10 @@ def test_unsteadiness_is_the_squared_slope() -> None:
     pictures = [torch.zeros(4000, 3, 8, 8), torch.full((4000, 3, 8, 8), 9.0)]
     found = unsteadiness(judge, pictures, [judge(one) for one in pictures], [1, 2])
     assert float(found) == pytest.approx(2 * float(weights.square().sum()), rel=0.05)
+    halved = unsteadiness(
+        judge, pictures, [judge(one) for one in pictures], [1, 2], lambda one: one.new_full((len(one), 1, 1, 1), 0.5)
+    )
+    assert float(halved) == pytest.approx(float(found) / 4, rel=1e-4)
     assert float(unsteadiness(lambda picture: picture.new_zeros(1, 1), pictures[:1], [torch.zeros(1, 1)], [1])) == 0
 
 

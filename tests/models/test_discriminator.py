@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from fourpass.models.discriminator import Discriminator, _convolve_same, accuracy, detail, relative_accuracy
+from fourpass.models.discriminator import (
+    Discriminator,
+    _convolve_same,
+    accuracy,
+    contrast_range,
+    detail,
+    relative_accuracy,
+)
 
 
 def test_parameters_of_the_papers_network() -> None:
@@ -48,6 +55,35 @@ def test_detail_view_does_not_see_colour() -> None:
     picture = torch.rand(1, 3, 32, 32) * 200
     assert network(picture).shape == (1, 64)
     torch.testing.assert_close(network(picture), network(picture + 30))
+
+
+def test_contrast_is_measured_by_what_is_coarse() -> None:
+    stripes = torch.zeros(1, 3, 60, 60)
+    stripes[..., 30:] = 80.0
+    found = contrast_range(stripes)
+    assert found.shape == (1, 1, 60, 60)
+    assert found[0, 0, 30, 5].item() == pytest.approx(2)  # flat within reach
+    # Beside the edge, means of five columns: 7 of 0, then 16, 32, 48, 64, then 6 of 80.
+    means = torch.tensor([0.0] * 7 + [16, 32, 48, 64] + [80.0] * 6)
+    assert found[0, 0, 30, 30].item() == pytest.approx(2 + float(means.std(correction=0)) / 2, rel=1e-4)
+    assert not contrast_range(stripes.requires_grad_()).requires_grad
+
+
+def test_fine_detail_hardly_changes_its_own_measure() -> None:
+    checks = torch.full((1, 3, 48, 48), 128.0)
+    checks[..., ::2, ::2] += 20
+    checks[..., 1::2, 1::2] += 20
+    assert contrast_range(checks)[..., 10:-10, 10:-10].max().item() < 2.25
+    assert detail(checks).abs().max().item() * 8 > 9
+
+
+def test_contrast_view_shows_faint_detail_as_large_as_strong() -> None:
+    network = Discriminator(32, "position", 0.1, layers=4, view="contrast")
+    ramp = torch.linspace(0, 200, 32).expand(1, 3, 32, 32)
+    flat = torch.full((1, 3, 32, 32), 100.0)
+    assert network.unit(flat).max().item() == pytest.approx(1 / 4)
+    assert network.unit(ramp).min().item() > 1
+    assert float(Discriminator(32, "position", 0.1, layers=4, view="detail").unit(ramp)) == 1
 
 
 @pytest.mark.parametrize(

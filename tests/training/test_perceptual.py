@@ -117,6 +117,7 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"jitter": 8}, "jitter 8 is not .* with verdict 'position'"),
         ({"jitter": 8, "patch": 8, "verdict": "position"}, "jitter 8 is not .* leaves 32 pixels of four times patch 8"),
         ({"map_layers": (3, 19)}, r"map_layers \[3, 19\] are not some of MobileNetV2's"),
+        ({"grain": -0.5}, "grain = -0.5 is negative"),
         ({"weight_adversarial": -1.0}, "weight_adversarial = -1.0 is negative"),
     ],
 )
@@ -201,6 +202,26 @@ def test_a_grid_costs_where_it_has_a_weight(make: Any) -> None:
     assert "grid" not in values
     assert float(costly["loss"] - values["loss"]) == pytest.approx(0.5 * float(costly["grid"]), rel=1e-3)
     assert float(costly["grid"]) > 0
+
+
+def test_statistics_cost_where_they_have_a_weight(make: Any) -> None:
+    values = one_step(make())
+    phase = make(weight_statistics=0.01)
+    costly = one_step(phase)
+    assert "statistics" not in values
+    assert float(costly["loss"] - values["loss"]) == pytest.approx(0.01 * float(costly["statistics"]), rel=1e-3)
+    assert float(phase.networks["statistics"].bias.norm()) > 0
+    assert set(phase.optimizers) == {"generator", "discriminator"}
+
+
+def test_grain_lies_on_all_but_flat_patches(make: Any) -> None:
+    plain, grained = (make(grain=level, batch=8).batch(3, (1, 0, 3)) for level in (0.0, 4.0))
+    levels = (grained.truth.astype(float) - plain.truth).std((1, 2, 3))
+    assert 0.5 < levels.mean() < 7
+    assert len(set(levels.round(2))) == 8
+    assert (grained.low.astype(float) - plain.low).std() < levels.mean() / 2
+    flat = make(grain=4.0, flat_share=1.0).batch(3, (1, 0, 3))
+    assert flat.truth.reshape(2, 3, -1).std(2).max() == 0
 
 
 def test_maps_cost_where_they_have_a_weight(make: Any) -> None:
@@ -348,9 +369,10 @@ def test_a_run_goes_on_and_its_weights_are_relatives(
     validation.mkdir()
     (validation / "0.png").write_bytes((photos / "0.png").read_bytes())
     out = tmp_path / "run"
-    first = loop.train(make(validation, validate_every=2, steps=2), out)
-    second = loop.train(make(validation, validate_every=2), out)
-    unbroken = loop.train(make(validation, validate_every=2), tmp_path / "unbroken")
+    extras = {"validate_every": 2, "weight_statistics": 0.01, "grain": 2.0}
+    first = loop.train(make(validation, steps=2, **extras), out)
+    second = loop.train(make(validation, **extras), out)
+    unbroken = loop.train(make(validation, **extras), tmp_path / "unbroken")
     assert (first.step, second.step, unbroken.step) == (2, 4, 4)
     ours, theirs = weights.load(out / "last.safetensors"), weights.load(tmp_path / "unbroken" / "last.safetensors")
     assert ours.sha256 == theirs.sha256

@@ -6,7 +6,7 @@ that super-resolution has by itself: the truth and what was upscaled in its plac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -38,7 +38,13 @@ def relative_to(judge: Judge, truth: Tensor) -> Judge:
     return lambda picture: judge(picture) - truth_logits
 
 
-def unsteadiness(judge: Judge, pictures: Sequence[Tensor], logits: Sequence[Tensor], seed: Sequence[int]) -> Tensor:
+def unsteadiness(
+    judge: Judge,
+    pictures: Sequence[Tensor],
+    logits: Sequence[Tensor],
+    seed: Sequence[int],
+    unit: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Mean squared change of logits when noise of one grey level is added: nearly the mean squared gradient.
 
     Kept small, it keeps the discriminator's slope, which is all that the generator learns from, from growing without
@@ -49,6 +55,7 @@ def unsteadiness(judge: Judge, pictures: Sequence[Tensor], logits: Sequence[Tens
         pictures: batches (N, 3, H, W).
         logits: what it says of them.
         seed: what the noise is drawn from.
+        unit: picture -> grey levels that count as one, if not everywhere one.
 
     Returns:
         scalar: sum over the batches.
@@ -57,5 +64,7 @@ def unsteadiness(judge: Judge, pictures: Sequence[Tensor], logits: Sequence[Tens
     changes = []
     for picture, before in zip(pictures, logits, strict=True):
         noise = torch.from_numpy(rng.standard_normal(picture.shape, np.float32)).to(picture.device)
+        if unit is not None:
+            noise = noise * unit(picture)
         changes.append((judge(picture + NOISE * noise) - before).square().mean())
     return torch.stack(changes).sum()

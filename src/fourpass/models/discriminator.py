@@ -11,9 +11,12 @@ from torch.nn import functional as F
 CHANNELS = (32, 32, 64, 64, 128, 128, 256, 256, 512, 512)
 SLOPE = 0.2
 VERDICTS = ("image", "position")
-VIEWS = ("pixels", "detail")
+VIEWS = ("pixels", "detail", "contrast")
 _DETAIL_REACH = 2
 _DETAIL_RANGE = 8.0
+_CONTRAST_REACH = 8
+_CONTRAST_FLOOR = 2.0  # grey levels
+_CONTRAST_SHARE = 0.5
 
 
 class Discriminator(nn.Module):
@@ -28,7 +31,9 @@ class Discriminator(nn.Module):
         layers: how many of the ten convolutions to use, an even number; fewer judge smaller neighbourhoods, more often.
         view: ``pixels``, 0..255 as the paper has it; ``detail``, what a 5x5 mean leaves over, divided by 8. Sharpness
             is then in plain sight: of real and upscaled patches in pairs, six layers judge 90 % rightly after
-            50 steps, and 72 % after 280 with ``pixels``; and it cannot ask for other colours.
+            50 steps, and 72 % after 280 with ``pixels``; and it cannot ask for other colours. ``contrast``, the same
+            divided by `contrast_range` instead: what is faint but fine, the grain of walls and skies, then counts as
+            much as what is strong, as it does to eyes.
 
     Raises:
         ValueError: a number breaks a rule above, or an unknown verdict or view.
@@ -66,6 +71,12 @@ class Discriminator(nn.Module):
         nn.init.normal_(self.final.weight, std=0.01)
         nn.init.zeros_(self.final.bias)
 
+    def unit(self, image: Tensor) -> Tensor:
+        """Grey levels that count as one: (N, 1, H, W), an eighth of `contrast_range` for ``contrast``, else 1."""
+        if self.view == "contrast":
+            return contrast_range(image) / _DETAIL_RANGE
+        return image.new_ones(len(image), 1, 1, 1)
+
     def forward(self, image: Tensor) -> Tensor:
         """Judge a batch.
 
@@ -80,7 +91,7 @@ class Discriminator(nn.Module):
         """
         if self.verdict == "image" and tuple(image.shape[-2:]) != (self.patch, self.patch):
             raise ValueError(f"input of {tuple(image.shape[-2:])} pixels is not {self.patch}x{self.patch}")
-        x = detail(image) if self.view == "detail" else image
+        x = image if self.view == "pixels" else detail(image) / self.unit(image)
         for conv in self.convs:
             x = F.leaky_relu(_convolve_same(conv, x), SLOPE)
         grid = x.permute(0, 2, 3, 1)
@@ -91,9 +102,30 @@ class Discriminator(nn.Module):
 
 def detail(image: Tensor) -> Tensor:
     """What the mean of a 5x5 square leaves over, divided by 8: (N, C, H, W) on 0..255 to about -1..1."""
-    side = 2 * _DETAIL_REACH + 1
-    padded = F.pad(image, (_DETAIL_REACH,) * 4, mode="replicate")
-    return (image - F.avg_pool2d(padded, side, stride=1)) / _DETAIL_RANGE
+    return (image - _mean(image, _DETAIL_REACH)) / _DETAIL_RANGE
+
+
+def contrast_range(image: Tensor) -> Tensor:
+    """Grey levels that detail is measured by: 2, and half of how much means of 5x5 squares deviate within 17x17.
+
+    Coarse enough to be the same for truth and upscaled, so that missing detail still shows as missing.
+
+    Args:
+        image: (N, C, H, W) on 0..255.
+
+    Returns:
+        (N, 1, H, W), 2 or more, without gradient.
+    """
+    with torch.no_grad():
+        coarse = _mean(image.mean(1, keepdim=True), _DETAIL_REACH)
+        coarse = coarse - coarse.mean((-1, -2), keepdim=True)
+        variance = _mean(coarse.square(), _CONTRAST_REACH) - _mean(coarse, _CONTRAST_REACH).square()
+        return _CONTRAST_FLOOR + _CONTRAST_SHARE * variance.clamp(min=0).sqrt()
+
+
+def _mean(image: Tensor, reach: int) -> Tensor:
+    padded = F.pad(image, (reach,) * 4, mode="replicate")
+    return F.avg_pool2d(padded, 2 * reach + 1, stride=1)
 
 
 def accuracy(truth_logits: Tensor, upscaled_logits: Tensor) -> float:

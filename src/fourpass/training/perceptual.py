@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fourpass import models, weights
 from fourpass.data.div2k import training_images
+from fourpass.data.grain import add_grain
 from fourpass.data.patches import Patches
 from fourpass.data.pictures import Picture, find_images, load_pictures
 from fourpass.errors import ConfigError, WeightsError
@@ -20,6 +21,7 @@ from fourpass.losses import fourpass as losses
 from fourpass.losses.fourpass import Predictor
 from fourpass.losses.reconstruction import grid_error, maps_error
 from fourpass.losses.relativistic import relative_discrimination, relative_to, unsteadiness
+from fourpass.losses.scene_statistics import StatisticsBias, scene_statistics
 from fourpass.models.discriminator import Discriminator, accuracy, relative_accuracy
 from fourpass.models.nima import NIMA, mean_score
 from fourpass.multipass import PATHS, multipass
@@ -34,6 +36,7 @@ from fourpass.training.predictor_setup import load_predictor
 
 SCALE = 4
 PREDICTORS = ("aesthetic", "subjective")
+STATISTICS_PATCHES = 480
 
 
 RECIPE = PerceptualRecipe
@@ -83,6 +86,9 @@ class PerceptualTraining:
             if rng.random() < recipe.flat_share:
                 colour = rng.integers(0, 256, (1, 3, 1, 1), np.uint8)
                 cut.low[:], cut.high[:] = colour, colour
+            elif recipe.grain:
+                level = rng.uniform(0, 2 * recipe.grain)
+                cut.low[0], cut.high[0] = add_grain(cut.low[0], cut.high[0], level, rng)
             cuts.append(cut)
         odds = np.asarray(recipe.path_odds) / sum(recipe.path_odds)
         drawn = np.random.default_rng([*seed, 0]).choice(len(PATHS), recipe.paths_per_step, replace=False, p=odds)
@@ -128,6 +134,10 @@ class PerceptualTraining:
             if recipe.weight_maps:
                 values["maps"] = torch.stack([self._maps_error(truth, one, tools) for one in upscaled]).mean()
                 loss = loss + recipe.weight_maps * values["maps"]
+            if recipe.weight_statistics:
+                bias = self.networks["statistics"]
+                values["statistics"] = torch.stack([bias(truth, one, distributed.mean) for one in upscaled]).mean()
+                loss = loss + recipe.weight_statistics * values["statistics"]
         if not batch.generator_waits:
             tools.update("generator", loss)
             self.guards.watch(values)
@@ -143,7 +153,9 @@ class PerceptualTraining:
             discrimination = relative_discrimination if recipe.relativistic else losses.discrimination
             loss = values["discrimination"] = discrimination(truth_logits, logits)
             if recipe.weight_steadiness:
-                values["unsteadiness"] = unsteadiness(judge, shown, [truth_logits, *logits], [*seed, 4])
+                network = self.networks["discriminator"]
+                assert isinstance(network, Discriminator)
+                values["unsteadiness"] = unsteadiness(judge, shown, [truth_logits, *logits], [*seed, 4], network.unit)
                 loss = loss + recipe.weight_steadiness * values["unsteadiness"]
         share = (relative_accuracy if recipe.relativistic else accuracy)(
             truth_logits.detach(), torch.cat(logits).detach()
@@ -226,6 +238,8 @@ def prepare(
         )
         networks["discriminator"] = place(judge, target)
         rates["discriminator"] = recipe.discriminator_learning_rate
+    if recipe.weight_statistics:
+        networks["statistics"] = place(StatisticsBias(_truth_covariance(sources, recipe)), target)
     optimizers = {
         name: build_optimizer(
             recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate, beta=recipe.momentum
@@ -262,6 +276,16 @@ def reduced(picture: Picture) -> Picture:
     high = picture.low[2][: SCALE * low.shape[0], : SCALE * low.shape[1]]
     # Every second entry of the summed-area table is the table of cells twice as large, which halving makes ordinary.
     return Picture(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
+
+
+def _truth_covariance(sources: Mapping[str, Patches], recipe: PerceptualRecipe) -> Tensor:
+    """Covariance of the statistics of patches of truth, of all sources alike."""
+    found = []
+    for patches in sources.values():
+        for number in range(0, STATISTICS_PATCHES // len(sources), 16):
+            high = patches.batch([recipe.seed, 5], 16, first=number).high
+            found.append(scene_statistics(torch.from_numpy(high).float()))
+    return torch.cov(torch.cat(found).T)
 
 
 def _cut_together(pictures: Sequence[Tensor], jitter: int, seed: Sequence[int]) -> list[Tensor]:

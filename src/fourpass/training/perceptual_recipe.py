@@ -36,6 +36,8 @@ class PerceptualRecipe(Recipe):
         patch: side of the low-resolution patch; 4 times it is the discriminator's input.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
+        grain: mean deviation, in grey levels, of grain laid over the patches (not the flat ones), each patch's drawn
+            between 0 and twice that, see `fourpass.data.grain`.
         reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
         paths_per_step, path_odds: how many of the three paths (x4, x2 twice, x8 halved) a step takes, drawn with these
             odds, as weights; 3 takes all.
@@ -45,6 +47,8 @@ class PerceptualRecipe(Recipe):
         weight_grid: of `fourpass.losses.reconstruction.grid_error`, none of the paper's terms; 0 leaves it out.
         weight_maps, map_layers: of `fourpass.losses.reconstruction.maps_error` of these layers of the subjective
             predictor's MobileNetV2 (0..18), none of the paper's terms either: the representation term place by place.
+        weight_statistics: of `fourpass.losses.scene_statistics.StatisticsBias`, none of the paper's terms; 0 leaves it
+            out.
         jitter: truth and upscaled patches are cut so many pixels smaller, together and at a random place, so that
             networks that halve see the upscaling's cells at every offset; needs ``verdict = "position"``.
         alpha_aesthetic, alpha_subjective: equations 4 and 6.
@@ -77,6 +81,7 @@ class PerceptualRecipe(Recipe):
     candidates: int = 1
     reduced_share: float = 0.5
     flat_share: float = 0.0
+    grain: float = 0.0
     paths_per_step: int = 3
     path_odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     downscale: str = "bicubic"
@@ -89,6 +94,7 @@ class PerceptualRecipe(Recipe):
     weight_subjective_representation: float = 0.1
     weight_grid: float = 0.0
     weight_maps: float = 0.0
+    weight_statistics: float = 0.0
     map_layers: tuple[int, ...] = (1, 3, 6)
     jitter: int = 0
     alpha_aesthetic: float = 0.8
