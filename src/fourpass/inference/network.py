@@ -20,7 +20,7 @@ from fourpass.weights import Weights
 FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
 DEFAULT_STRENGTH = 0.5  # of any other pair
 # Of the packaged pair by scale, where nobody says: what a look without names preferred (docs/perceptual.md).
-DEFAULT_STRENGTHS = {2: 0.0, 4: 0.75, 8: 0.0}
+DEFAULT_STRENGTHS = {2: 0.0, 4: 0.9, 8: 0.0}
 
 # How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md), and what
 # others and somebody's ONNX file get.

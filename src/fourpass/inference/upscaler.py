@@ -37,7 +37,7 @@ class Upscaler:
         max_memory: bytes that upscaling may take, beside the picture itself; None: half of what is free, and no more
             than is of use. Threads that upscale at the same time take as much each.
         strength: 0 (faithful) to 1 (perceptual) blends the packaged weights. None: a model given by file or as weights
-            runs as it is; ``fourpass`` too; ``eusr`` runs at each scale's default strength (0.75 at 4, 0 at 2 and 8)
+            runs as it is; ``fourpass`` too; ``eusr`` runs at each scale's default strength (0.9 at 4, 0 at 2 and 8)
             where the perceptual weights are packaged, and as it is where they are not.
         perceptual: what to blend `model` with, instead of the packaged pair: a name, a path or weights; the strength
             is then 0.5 unless it is given.
