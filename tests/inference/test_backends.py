@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fourpass import weights
 from fourpass.conversion import convert
 from fourpass.errors import BackendError, ConfigError
 from fourpass.inference import backends, hardware, network
@@ -65,6 +68,29 @@ def test_several_threads_at_once(name, tiny):
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+def test_a_session_dropped_in_another_thread_leaves_signals_alone(tmp_path, tiny):
+    """In a process of its own, which a signal on freed memory would kill."""
+    available("openvino")
+    script = tmp_path / "drop.py"
+    script.write_text(
+        "import gc, signal, sys, threading\n"
+        "import numpy as np\n"
+        "from fourpass import Upscaler\n"
+        "held, seen = [Upscaler(sys.argv[1], backend='openvino', threads=1)], []\n"
+        "held[0].upscale(np.zeros((8, 8, 3), np.uint8), 2)\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))\n"
+        "dropper = threading.Thread(target=lambda: (held.clear(), gc.collect()))\n"
+        "dropper.start()\n"
+        "dropper.join()\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+        "print(held, seen == [signal.SIGTERM])\n"
+    )
+    file = tmp_path / "tiny.safetensors"
+    weights.save(tiny, file)
+    ran = subprocess.run([sys.executable, script, file], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "[] True\n"), ran.stderr
 
 
 def test_auto_is_openvino_when_installed(real_processor):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import queue
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,6 @@ class _Session:
     device = "CPU"
 
     def __init__(self, model: Model, precision: str, threads: int | None) -> None:
-        import openvino
-
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -49,7 +49,7 @@ class _Session:
             settings["INFERENCE_NUM_THREADS"] = threads
         source = model.onnx()
         try:
-            core = openvino.Core()
+            core = _core(os.getpid())
             # Shapes stay free: measured, that costs no speed, needs one compilation for all shapes, and a shorter one.
             graph = core.read_model(str(source) if isinstance(source, Path) else source)
             self._compiled = core.compile_model(graph, "CPU", settings)
@@ -72,6 +72,18 @@ class _Session:
             raise BackendError(f"openvino failed on an input of shape {image.shape}: {_first_line(error)}") from None
         finally:
             self._idle.put(request)
+
+
+@cache
+def _core(process: int) -> Any:
+    """Return the process's one Core, which is never let go: that keeps the CPU plugin loaded.
+
+    The plugin gives the thread that loads it a stack for signals, and takes that memory away when it is unloaded, in
+    whichever thread. If that is another one, the next signal, Ctrl-C say, kills the process (seen in 2026.4.1).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _first_line(error: Exception) -> str:
