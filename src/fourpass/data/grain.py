@@ -18,7 +18,7 @@ def add_grain(
     Args:
         low: (3, h, w), the shrunk patch; it gets what shrinking leaves of the grain.
         high: (3, s * h, s * w).
-        level: its standard deviation in grey levels; scanned film has about 2, photos for the web 0.5.
+        level: its standard deviation in grey levels; scanned film has 2 to 3, photos for the web 0.8.
         rng: what it is drawn from.
     """
     shape = high.shape[1:]

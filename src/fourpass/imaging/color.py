@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 # MATLAB's rgb2ycbcr: rows Y, Cb, Cr; columns R, G, B; for RGB and YCbCr both on 0..255 (studio swing).
 _RGB_TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255.0
 _OFFSET = np.array([16.0, 128.0, 128.0])
+LUMA, LUMA_OFFSET = _RGB_TO_YCBCR[0], 16.0  # what `luma` weighs R, G and B by, and adds
 _YCBCR_TO_RGB = np.linalg.inv(_RGB_TO_YCBCR)
 
 
@@ -46,6 +47,6 @@ def luma(image: NDArray[np.generic]) -> NDArray[np.float64]:
     """
     pixels = np.asarray(image, np.float64)
     if pixels.ndim == 3 and pixels.shape[2] == 3:
-        return np.asarray(pixels @ _RGB_TO_YCBCR[0] + 16.0)
+        return np.asarray(pixels @ LUMA + LUMA_OFFSET)
     gray = pixels[..., 0] if pixels.ndim == 3 else pixels
-    return np.asarray(gray * _RGB_TO_YCBCR[0].sum() + 16.0)
+    return np.asarray(gray * LUMA.sum() + LUMA_OFFSET)

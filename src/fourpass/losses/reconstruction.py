@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fourpass.losses.filters import gaussian_blur
+
 
 def mean_squared_error(truth: Tensor, upscaled: Tensor) -> Tensor:
     """MSE, the loss of SRResNet-MSE (Ledig et al., 2017, equation 4), on pixels scaled to -1..1 as there.
@@ -43,12 +45,7 @@ def low_frequency_error(truth: Tensor, upscaled: Tensor, *, size: int = 21, sigm
         raise ValueError(f"pictures of {tuple(truth.shape[-2:])} are smaller than the {size}x{size} kernel")
     with torch.autocast(truth.device.type, enabled=False):
         difference = (upscaled - truth).to(torch.promote_types(upscaled.dtype, torch.float32)) / 127.5
-        offsets = torch.arange(size, device=difference.device, dtype=difference.dtype) - (size - 1) / 2
-        kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-        kernel = kernel / kernel.sum()
-        planes = difference.flatten(0, 1).unsqueeze(1)
-        blurred = F.conv2d(F.conv2d(planes, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
-        return blurred.square().mean()
+        return gaussian_blur(difference.flatten(0, 1).unsqueeze(1), size, sigma).square().mean()
 
 
 def maps_error(truth: Sequence[Tensor], upscaled: Sequence[Tensor]) -> Tensor:

@@ -8,18 +8,17 @@ with it is no longer judged by NIQE independently.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from fourpass.imaging.color import LUMA, LUMA_OFFSET
+from fourpass.losses.filters import gaussian_blur
 from fourpass.multipass import halve
 
 SCALES = 2
 # Offsets (rows, columns) of the neighbour that a pixel is multiplied with, as `fourpass.metrics.natural_scene`'s.
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (-1, 1))
-_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 _REACH = 3
 _SIGMA = 7 / 6
 _TINY = 1e-8
@@ -74,8 +73,8 @@ def scene_statistics(image: Tensor) -> Tensor:
         with each of four neighbours, the mean of the positive and of the negative part, and their root mean squares.
     """
     with torch.autocast(image.device.type, enabled=False):
-        parts = torch.tensor(_LUMA, device=image.device).view(1, 3, 1, 1)
-        plane = _whole(16 + (_whole(image.float()) * parts).sum(1, keepdim=True))
+        parts = torch.tensor(LUMA, dtype=torch.float32, device=image.device).view(1, 3, 1, 1)
+        plane = _whole((_whole(image.float()) * parts).sum(1, keepdim=True) + LUMA_OFFSET)
         found = []
         for size in range(SCALES):
             plane = halve(plane) if size else plane
@@ -105,20 +104,9 @@ def _whole(image: Tensor) -> Tensor:
 
 
 def _normalise(plane: Tensor) -> Tensor:
-    kernel = _kernel().to(plane.device)
-
-    def mean(one: Tensor) -> Tensor:
-        return F.conv2d(F.conv2d(one, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
-
+    size = 2 * _REACH + 1
     centred = plane - plane.mean((1, 2, 3), keepdim=True).detach()  # squares of small numbers lose less in float32
-    local = mean(centred)
-    variance = (mean(centred.square()) - local.square()).clamp(min=0)
+    local = gaussian_blur(centred, size, _SIGMA)
+    variance = (gaussian_blur(centred.square(), size, _SIGMA) - local.square()).clamp(min=0)
     inside = centred[..., _REACH:-_REACH, _REACH:-_REACH]
     return (inside - local) / ((variance + 1e-4).sqrt() + 1)
-
-
-@lru_cache(maxsize=1)
-def _kernel() -> Tensor:
-    offsets = torch.arange(-_REACH, _REACH + 1, dtype=torch.float32)
-    kernel = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
-    return kernel / kernel.sum()
