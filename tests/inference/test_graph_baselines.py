@@ -57,6 +57,7 @@ def test_equals_the_authors_outputs(references, file, scale, key):
 @pytest.mark.parametrize(
     ("architecture", "numbers"),
     [
+        ("swift", {"features": 4, "blocks": 2, "scales": [2, 4, 8]}),
         ("srresnet", {"features": 4, "blocks": 2, "scales": [4]}),
         ("srresnet", {"features": 4, "blocks": 1, "scales": [2], "slopes": 4, "tanh": True}),
         ("edsr", {"features": 4, "blocks": 1, "scales": [8], "residual_scaling": 0.3}),

@@ -260,3 +260,22 @@ def test_the_tiny_recipe_learns_in_two_minutes(monkeypatch, tmp_path):
             ours = psnr(crop, upscale(network, low, scale), border=4)
             gains.append(ours - psnr(crop, imresize(low, scale), border=4))
         assert min(gains) > 0.1, f"x{scale}: {gains}"
+
+
+def test_the_command_trains_swift_by_a_teacher(monkeypatch, photos, tmp_path):
+    sizes = {"features": "4", "blocks": "1", "scales": "[2,4,8]", "odds": "[1,1,1]", "patches": "[4,4,4]"}
+    sets = {**SMALL, **sizes, "teacher": '["eusr"]', "teacher_share": "0.5", "steps": "2", "batch": "1"}
+    del sets["shared_blocks"]
+    words = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
+    small = Image.open(photos / "0.png").resize((16, 16))
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), (90, 120, 30)).save(tmp_path / "photos" / "flat.png")
+    small.resize((40, 40)).save(tmp_path / "photos" / "one.png")
+    out = tmp_path / "run"
+    cache = str(tmp_path / "cache")
+    data = str(tmp_path / "photos")
+    assert run(monkeypatch, ["train", "swift", "--data", data, "--out", out, "--cache", cache, *words]) == 0
+    trained = weights.load(out / "last.safetensors")
+    assert trained.metadata.architecture == "swift"
+    assert trained.metadata.numbers == {"features": 4, "blocks": 1, "scales": [2, 4, 8]}
+    assert len(list((tmp_path / "cache").glob("*-by-*.npy"))) == 6  # two pictures at three scales

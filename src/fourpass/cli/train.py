@@ -14,6 +14,7 @@ import typer
 # which returns the phase.
 PHASES = {
     "eusr": "fourpass.training.pretrain",
+    "swift": "fourpass.training.pretrain",
     "aesthetic": "fourpass.training.aesthetic",
     "subjective": "fourpass.training.subjective",
     "srresnet-mse": "fourpass.training.baselines",

@@ -18,7 +18,7 @@ class PatchBatch:
 
     Attributes:
         low: (N, 3, size, size) uint8.
-        high: (N, 3, scale * size, scale * size) uint8, what `low` shows.
+        high: (N, 3, scale * size, scale * size) uint8, what `low` shows: the truth, or a teacher's idea of it.
         scale: their ratio.
     """
 
@@ -38,6 +38,7 @@ class Patches:
         candidates: each patch is chosen among so many places, in proportion to its mean gradient, so that flat sky
             does not fill the batch; 1 takes the first place as it comes (the paper).
         report: takes one line when pictures are too small for a scale's patch, and so not used for it.
+        teacher_share: how many of the patches of pictures that a teacher enlarged show what it made, not the truth.
 
     Raises:
         DatasetError: for one of the scales, no picture is as large as a patch.
@@ -51,7 +52,9 @@ class Patches:
         sizes: Sequence[int],
         candidates: int = 1,
         report: Callable[[str], None] = print,
+        teacher_share: float = 1.0,
     ) -> None:
+        self.teacher_share = teacher_share
         self.scales = tuple(scales)
         self.odds = np.asarray(odds, np.float64) / np.sum(odds)
         self.sizes = dict(zip(scales, sizes, strict=True))
@@ -83,8 +86,11 @@ class Patches:
             rng = np.random.default_rng([*seed, 1 + first + slot])
             picture, row, column = self._place(rng, scale)
             turn = int(rng.integers(8))
+            target = picture.high
+            if scale in picture.taught and rng.random() < self.teacher_share:
+                target = picture.taught[scale]
             low[slot] = _cut(picture.low[scale], row, column, size, turn)
-            high[slot] = _cut(picture.high, row * scale, column * scale, size * scale, turn)
+            high[slot] = _cut(target, row * scale, column * scale, size * scale, turn)
         return PatchBatch(low, high, scale)
 
     def _place(self, rng: np.random.Generator, scale: int) -> tuple[Picture, int, int]:

@@ -18,7 +18,9 @@ from fourpass.weights import Weights
 INPUT = "image"
 OUTPUT = "upscaled"
 OPSET = 17
-RGB_MEAN = (114.4, 111.5, 103.0)  # as models/eusr.py has it, which this file cannot import: it brings torch
+# As models/eusr.py and models/swift.py have them, which this file cannot import: they bring torch.
+RGB_MEAN = (114.4, 111.5, 103.0)
+MIDDLE = 127.5
 
 
 _Result = TypeVar("_Result")
@@ -198,9 +200,26 @@ def _eusr(
     graph.node("Add", [x, mean], OUTPUT)
 
 
+def _swift(graph: Graph, scale: int, features: int = 64, blocks: int = 7, scales: Sequence[int] = (2, 4, 8)) -> None:
+    """Swift, node for node what models/swift.py computes; defaults are that class's."""
+    middle = graph.constant("middle", np.array(MIDDLE, np.float32))
+    image = graph.node("Div", [graph.node("Sub", [INPUT, middle]), middle])
+    first = x = graph.conv(image, "first_conv", 3, features, 3)
+    for index in range(blocks):
+        inner = graph.node("Relu", [graph.conv(x, f"blocks.{index}.conv1", features, features, 3)])
+        x = graph.node("Add", [graph.conv(inner, f"blocks.{index}.conv2", features, features, 3), x])
+    x = graph.conv(graph.node("Add", [x, first]), f"final_conv.x{scale}", features, 3 * scale**2, 3)
+    detail = graph.node("DepthToSpace", [x], blocksize=scale, mode="CRD")
+    factors = graph.constant("factors", np.array([1, 1, scale, scale], np.float32))
+    enlarged = graph.node("Resize", [image, "", factors], mode="linear", coordinate_transformation_mode="half_pixel")
+    x = graph.node("Mul", [graph.node("Add", [detail, enlarged]), middle])
+    graph.node("Add", [x, middle], OUTPUT)
+
+
 # architecture -> its builder. A new one is one line here and one row in tests/inference/test_graph.py.
 GRAPHS: Mapping[str, Builder] = {
     "eusr": Builder(_eusr_scales, _eusr),
+    "swift": Builder(_eusr_scales, _swift),
     "edsr": Builder(graph_baselines.edsr_scales, graph_baselines.edsr),
     "mdsr": Builder(graph_baselines.mdsr_scales, graph_baselines.mdsr),
     "srresnet": Builder(graph_baselines.edsr_scales, graph_baselines.srresnet),

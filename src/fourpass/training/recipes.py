@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from fourpass.errors import ConfigError
 
@@ -77,11 +77,10 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EusrRecipe(Recipe):
-    """Phase 1, the faithful network (4PP-EUSR paper, section 4.1).
+class PretrainRecipe(Recipe):
+    """Phase 1, a faithful network of one shared trunk and a path for each scale (4PP-EUSR paper, section 4.1).
 
     Attributes:
-        features, shared_blocks, upscale_blocks: see `fourpass.models.eusr.EUSR`.
         scales: factors trained, one drawn at random each step.
         odds: how often each is drawn, as weights.
         patches: side of the low-resolution patch of each.
@@ -90,16 +89,18 @@ class EusrRecipe(Recipe):
         optimizer: ``adam`` (the paper) or ``muon``, see `fourpass.training.optimizers.Muon`.
         compile: run the network through `torch.compile` (wants a C++ compiler). Pays where passes over memory weigh as
             much as convolutions, as in bf16 with AMX; `benchmarks/train.py --compile` tells.
+        teacher: models whose outputs are learnt, in place of the truth: ONNX or weights files or packaged names, at
+            most one a scale. A scale without a teacher learns the truth. See `fourpass.training.teacher`.
+        teacher_share: of the patches of a scale that has a teacher, how many learn its output; others learn the truth.
     """
+
+    architecture: ClassVar[str]  # key of `fourpass.models.BUILDERS`
 
     steps: int = 1_000_000
     batch: int = 16
     learning_rate: float = 1e-4
     schedule: str = "halving"
     halve_every: int = 200_000
-    features: int = 64
-    shared_blocks: int = 32
-    upscale_blocks: int = 1
     scales: tuple[int, ...] = (2, 4, 8)
     odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     patches: tuple[int, ...] = (48, 48, 48)
@@ -107,11 +108,20 @@ class EusrRecipe(Recipe):
     init: str = ""
     optimizer: str = "adam"
     compile: bool = False
+    teacher: tuple[str, ...] = ()
+    teacher_share: float = 1.0
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What the network is built from, for the metadata of its weights."""
+        return {name: getattr(self, name) for name in self._sizes} | {"scales": list(self.scales)}
+
+    _sizes: ClassVar[tuple[str, ...]]  # the network's own numbers, all of them positive
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        for name in ("features", "shared_blocks", "upscale_blocks", "candidates"):
+        for name in (*self._sizes, "candidates"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
         if not self.scales or not set(self.scales) <= {2, 4, 8} or len(set(self.scales)) < len(self.scales):
@@ -122,6 +132,39 @@ class EusrRecipe(Recipe):
                 raise ConfigError(f"recipe: {name} has {len(values)} values for {len(self.scales)} scales")
         if not sum(self.odds) or not all(self.patches):
             raise ConfigError("recipe: odds must not all be 0, and no patch may be 0")
+        if self.teacher_share > 1:
+            raise ConfigError(f"recipe: teacher_share {self.teacher_share} is not within 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EusrRecipe(PretrainRecipe):
+    """The paper's network.
+
+    Attributes:
+        features, shared_blocks, upscale_blocks: see `fourpass.models.eusr.EUSR`.
+    """
+
+    architecture = "eusr"
+    _sizes = ("features", "shared_blocks", "upscale_blocks")
+
+    features: int = 64
+    shared_blocks: int = 32
+    upscale_blocks: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwiftRecipe(PretrainRecipe):
+    """The small network.
+
+    Attributes:
+        features, blocks: see `fourpass.models.swift.Swift`.
+    """
+
+    architecture = "swift"
+    _sizes = ("features", "blocks")
+
+    features: int = 64
+    blocks: int = 7
 
 
 _Recipe = TypeVar("_Recipe", bound=Recipe)
