@@ -6,10 +6,11 @@ import dataclasses
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -90,6 +91,8 @@ class EusrRecipe(Recipe):
         optimizer: ``adam`` (the paper) or ``muon``, see `fourpass.training.optimizers.Muon`.
         compile: run the network through `torch.compile` (wants a C++ compiler). Pays where passes over memory weigh as
             much as convolutions, as in bf16 with AMX; `benchmarks/train.py --compile` tells.
+        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; targets stay clean. None:
+            nothing.
     """
 
     steps: int = 1_000_000
@@ -107,6 +110,7 @@ class EusrRecipe(Recipe):
     init: str = ""
     optimizer: str = "adam"
     compile: bool = False
+    wear: Wear | None = field(default=None, metadata={"table": Wear})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,7 +128,7 @@ class EusrRecipe(Recipe):
             raise ConfigError("recipe: odds must not all be 0, and no patch may be 0")
 
 
-_Recipe = TypeVar("_Recipe", bound=Recipe)
+_Recipe = TypeVar("_Recipe", bound=Recipe | Wear)
 
 
 def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | None = None) -> _Recipe:
@@ -155,7 +159,7 @@ def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe"
     for key in values:
         if key not in known:
             raise ConfigError(f"{source}: unknown key {key!r}; known are {', '.join(sorted(known))}")
-    checked = {key: _convert(key, value, str(known[key].type), source) for key, value in values.items()}
+    checked = {key: _value(known[key], value, source) for key, value in values.items()}
     try:
         return kind(**checked)
     except ConfigError as error:
@@ -177,6 +181,17 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+
+
+def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
+    kind = item.metadata.get("table")
+    if kind is None:
+        return _convert(item.name, value, str(item.type), source)
+    if value is None or isinstance(value, kind):
+        return value
+    if isinstance(value, Mapping):
+        return build(kind, value, f"{source}, table {item.name}")
+    raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
 
 
 def _convert(key: str, value: Any, kind: str, source: str) -> Any:
