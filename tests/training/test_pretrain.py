@@ -22,8 +22,12 @@ from PIL import Image  # noqa: E402
 from fourpass import weights  # noqa: E402
 from fourpass.cli import app  # noqa: E402
 from fourpass.cli.train import parse_duration  # noqa: E402
+from fourpass.data.wear import Wear  # noqa: E402
 from fourpass.errors import ConfigError  # noqa: E402
+from fourpass.training.loop import Tools  # noqa: E402
 from fourpass.training.precision import pick_device, pick_dtype  # noqa: E402
+from fourpass.training.pretrain import prepare  # noqa: E402
+from fourpass.training.recipes import EusrRecipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -83,6 +87,29 @@ def test_the_command_trains_and_goes_on(monkeypatch, photos, tmp_path, capsys):
     assert weights.load(tmp_path / "last.safetensors").metadata.lineage == trained.metadata.lineage
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["event"] == "train"] == [2, 4, 6, 8]
+
+
+def test_worn_inputs_teach_clean_targets(monkeypatch, photos, tmp_path, capsys):
+    table = "wear={clean=0, noise=1, noise_sigma=[9, 9], saved=0, blur=0, filter=0}"
+    assert run(monkeypatch, arguments(photos, tmp_path, "--set", table, steps="2")) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, arguments(photos, tmp_path, "--set", table, steps="4")) == 0
+    said = capsys.readouterr().err
+    assert "going on from step 2" in said
+    assert "wear was" not in said
+
+    wear = Wear(clean=0.0, noise=1.0, noise_sigma=(9.0, 9.0), saved=0.0, blur=0.0, filter=0.0)
+    settings = {"features": 4, "shared_blocks": 1, "scales": (2, 4), "odds": (1.0, 1.0), "patches": (8, 8), "batch": 4}
+    folder = photos.parent / "cache"
+    clean, worn = (prepare(EusrRecipe(**settings, wear=each), [photos], cache=folder) for each in (None, wear))
+    plain, batch = clean.batch(0, (0, 0, 0)), worn.batch(0, (0, 0, 0))
+    np.testing.assert_array_equal(batch.high, plain.high)
+    np.testing.assert_array_equal(batch.low, plain.low)
+    assert 5 < (batch.seen.astype(float) - plain.low).std() < 11
+    shown = []
+    worn.forward = lambda low, scale: (shown.append(low.numpy()), clean.forward(low, scale))[1]
+    worn.step(batch, Tools(worn))
+    np.testing.assert_array_equal(shown[0], batch.worn)
 
 
 def test_start_weights_hand_on_their_lineage(monkeypatch, photos, tmp_path):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
 from fourpass.losses.fourpass import REDUCTIONS, LossWeights
 from fourpass.models.discriminator import CHANNELS, VERDICTS, VIEWS
@@ -38,6 +39,8 @@ class PerceptualRecipe(Recipe):
         flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
         grain: mean deviation, in grey levels, of grain laid over the patches (not the flat ones), each patch's drawn
             between 0 and twice that, see `fourpass.data.grain`.
+        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; the truth keeps its grain and
+            stays clean otherwise. None: nothing.
         reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
         paths_per_step, path_odds: how many of the three paths (x4, x2 twice, x8 halved) a step takes, drawn with these
             odds, as weights; 3 takes all.
@@ -82,6 +85,7 @@ class PerceptualRecipe(Recipe):
     reduced_share: float = 0.5
     flat_share: float = 0.0
     grain: float = 0.0
+    wear: Wear | None = field(default=None, metadata={"table": Wear})
     paths_per_step: int = 3
     path_odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     downscale: str = "bicubic"

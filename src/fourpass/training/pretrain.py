@@ -16,6 +16,7 @@ from fourpass import models, weights
 from fourpass.data.div2k import training_images
 from fourpass.data.patches import PatchBatch, Patches
 from fourpass.data.pictures import find_images, load_pictures
+from fourpass.data.wear import cut_worn
 from fourpass.errors import WeightsError
 from fourpass.training import checkpoint, distributed
 from fourpass.training.loop import Tools
@@ -42,12 +43,13 @@ class Pretraining:
     main: str
 
     def batch(self, step: int, seed: Sequence[int]) -> PatchBatch:
-        """Cut this process's patches."""
-        return self.patches.batch(seed, self.recipe.batch, first=distributed.rank() * self.recipe.batch)
+        """Cut this process's patches, worn where the recipe says so."""
+        recipe = self.recipe
+        return cut_worn(self.patches, recipe.wear, seed, recipe.batch, first=distributed.rank() * recipe.batch)
 
     def step(self, batch: PatchBatch, tools: Tools) -> dict[str, Tensor]:
         """Upscale, compare, update."""
-        low = torch.from_numpy(batch.low).to(tools.device).float()
+        low = torch.from_numpy(batch.seen).to(tools.device).float()
         high = torch.from_numpy(batch.high).to(tools.device).float()
         with tools.autocast():
             upscaled = self.forward(low.contiguous(memory_format=torch.channels_last), batch.scale)

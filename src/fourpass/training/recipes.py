@@ -6,10 +6,11 @@ import dataclasses
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -92,6 +93,8 @@ class PretrainRecipe(Recipe):
         teacher: models whose outputs are learnt, in place of the truth: ONNX or weights files or packaged names, at
             most one a scale. A scale without a teacher learns the truth. See `fourpass.training.teacher`.
         teacher_share: of the patches of a scale that has a teacher, how many learn its output; others learn the truth.
+        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; targets stay clean. None:
+            nothing.
     """
 
     architecture: ClassVar[str]  # key of `fourpass.models.BUILDERS`
@@ -110,6 +113,7 @@ class PretrainRecipe(Recipe):
     compile: bool = False
     teacher: tuple[str, ...] = ()
     teacher_share: float = 1.0
+    wear: Wear | None = field(default=None, metadata={"table": Wear})
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -167,7 +171,7 @@ class SwiftRecipe(PretrainRecipe):
     blocks: int = 7
 
 
-_Recipe = TypeVar("_Recipe", bound=Recipe)
+_Recipe = TypeVar("_Recipe", bound=Recipe | Wear)
 
 
 def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | None = None) -> _Recipe:
@@ -198,7 +202,7 @@ def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe"
     for key in values:
         if key not in known:
             raise ConfigError(f"{source}: unknown key {key!r}; known are {', '.join(sorted(known))}")
-    checked = {key: _convert(key, value, str(known[key].type), source) for key, value in values.items()}
+    checked = {key: _value(known[key], value, source) for key, value in values.items()}
     try:
         return kind(**checked)
     except ConfigError as error:
@@ -220,6 +224,17 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+
+
+def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
+    kind = item.metadata.get("table")
+    if kind is None:
+        return _convert(item.name, value, str(item.type), source)
+    if value is None or isinstance(value, kind):
+        return value
+    if isinstance(value, Mapping):
+        return build(kind, value, f"{source}, table {item.name}")
+    raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
 
 
 def _convert(key: str, value: Any, kind: str, source: str) -> Any:
