@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from fourpass.errors import ConfigError, FourpassError, missing_extra
 from fourpass.imaging.formats import SUFFIXES
-from fourpass.inference.job import Wishes
+from fourpass.upscaling.job import Wishes
 
 MANIFEST = "fourpass-manifest.jsonl"
 
@@ -166,8 +166,8 @@ class _Worker:
 
     def upscale(self, source: str, target: str) -> dict[str, Any]:
         """Upscale one picture; returns its manifest entry, with status done, skipped or failed."""
-        from fourpass.inference import job
-        from fourpass.inference.upscaler import Upscaler
+        from fourpass.upscaling import job
+        from fourpass.upscaling.upscaler import Upscaler
 
         work, began = self._work, time.monotonic()
         entry: dict[str, Any] = {"input": source, "output": target, "settings": self._digest}

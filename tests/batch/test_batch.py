@@ -17,8 +17,8 @@ from fourpass import Upscaler, batch  # noqa: E402
 from fourpass.conversion import convert  # noqa: E402
 from fourpass.errors import ConfigError  # noqa: E402
 from fourpass.imaging import files  # noqa: E402
-from fourpass.inference import job  # noqa: E402
-from fourpass.inference.job import Wishes  # noqa: E402
+from fourpass.upscaling import job  # noqa: E402
+from fourpass.upscaling.job import Wishes  # noqa: E402
 from fourpass.weights import save  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own

@@ -279,7 +279,7 @@ def test_damaged_weights(model: Path, fourpass: Run) -> None:
 
 
 def test_a_bug_in_one_file_does_not_stop_the_others(upscale: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fourpass.inference import job
+    from fourpass.upscaling import job
 
     real = job.upscale_file
 

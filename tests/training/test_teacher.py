@@ -15,10 +15,10 @@ from fourpass import weights  # noqa: E402
 from fourpass.data.patches import Patches  # noqa: E402
 from fourpass.data.pictures import load_pictures  # noqa: E402
 from fourpass.errors import ConfigError, WeightsError  # noqa: E402
-from fourpass.inference.upscaler import Upscaler  # noqa: E402
 from fourpass.models.swift import Swift  # noqa: E402
 from fourpass.training.recipes import SwiftRecipe, build  # noqa: E402
 from fourpass.training.teacher import teach  # noqa: E402
+from fourpass.upscaling.upscaler import Upscaler  # noqa: E402
 from fourpass.weights import Metadata  # noqa: E402
 
 

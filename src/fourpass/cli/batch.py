@@ -29,7 +29,7 @@ def batch(
     """Upscale many pictures; the same command goes on where a run was stopped. Exit code 1: some failed."""
     from fourpass import batch as module
     from fourpass.imaging import formats
-    from fourpass.inference.job import Wishes
+    from fourpass.upscaling.job import Wishes
 
     work = module.Work(
         Wishes(scale=scale, longest=longest, megapixels=megapixels, quality=quality, strip=strip),

@@ -38,12 +38,12 @@ def evaluate(
     workers: int = typer.Option(0, help="Measuring processes; 0: one for each core."),
 ) -> None:
     """Measure methods on evaluation sets: per-image CSV, a summary with confidence intervals, a test of every pair."""
+    from fourpass.engine.hardware import usable_cpus
     from fourpass.evaluation.evaluate import evaluate as run
     from fourpass.evaluation.measures import choose
     from fourpass.evaluation.methods import parse_methods
     from fourpass.evaluation.summary import comparison_table, image_table, summarise, summary_table
     from fourpass.evaluation.tables import render, show
-    from fourpass.inference.hardware import usable_cpus
 
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     protocol = protocol_of(scale, channel, border, ma_model)

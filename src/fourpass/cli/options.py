@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fourpass.errors import ConfigError
-from fourpass.inference.job import Wishes
-from fourpass.inference.sizes import plan_size
+from fourpass.upscaling.job import Wishes
+from fourpass.upscaling.sizes import plan_size
 
 
 def number(option: str, text: str | None) -> int | None:

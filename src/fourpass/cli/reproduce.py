@@ -71,11 +71,11 @@ def _measured(
     number: int, results: Sequence[Path], data: list[Path], methods: list[str], ma_model: Path | None
 ) -> dict[Key, Row]:
     """Committed rows, then those of the given files, then those measured now; the later take the earlier's place."""
+    from fourpass.engine.hardware import usable_cpus
     from fourpass.evaluation.evaluate import evaluate
     from fourpass.evaluation.measures import DEFAULT
     from fourpass.evaluation.paper import live_rows, measured_rows
     from fourpass.evaluation.summary import summarise, summary_table
-    from fourpass.inference.hardware import usable_cpus
 
     found = measured_rows(number, results)
     if methods and not data:

@@ -28,7 +28,7 @@ def score(
     """Print how people would rate pictures, 1..10: beauty (aesthetic) and technical quality (subjective)."""
     from fourpass.errors import ConfigError
     from fourpass.imaging import files
-    from fourpass.inference.score import Scorer
+    from fourpass.upscaling.score import Scorer
 
     if heat_map and len(images) > 1:
         raise ConfigError(f"--map takes one picture, not {len(images)}")
@@ -119,8 +119,8 @@ def _write_map(path: Path, pixels: Any, scores: dict[str, Any]) -> None:
     import numpy as np
 
     from fourpass.imaging import files
-    from fourpass.inference.score import RANGES
-    from fourpass.inference.score import heat_map as tint
+    from fourpass.upscaling.score import RANGES
+    from fourpass.upscaling.score import heat_map as tint
 
     files.write(path, np.concatenate([tint(pixels, scores[kind], *RANGES[kind]) for kind in KINDS], axis=1))
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fourpass.cli.manifest import Manifest
     from fourpass.cli.plan import Pair
     from fourpass.cli.report import Outcome
-    from fourpass.inference.job import Wishes
-    from fourpass.inference.upscaler import Upscaler
+    from fourpass.upscaling.job import Wishes
+    from fourpass.upscaling.upscaler import Upscaler
 
 
 def upscale(
@@ -84,7 +84,7 @@ def upscale(
     """
     from fourpass.cli import options, plan
     from fourpass.imaging.files import MAX_PIXELS
-    from fourpass.inference.job import Wishes
+    from fourpass.upscaling.job import Wishes
 
     names = [*(pictures or []), *(inputs or [])]
     wishes = Wishes(
@@ -190,10 +190,10 @@ def _keep_what_is_there(pairs: list[Pair]) -> None:
 def _upscaler(model: str, held: dict[str, Any] | None, **options: Any) -> Upscaler:
     """Return the plain Upscaler, or the one that looks back at its input."""
     if held is None:
-        from fourpass.inference.upscaler import Upscaler
+        from fourpass.upscaling.upscaler import Upscaler
 
         return Upscaler(model, **options)
-    from fourpass.inference.faithful import FaithfulUpscaler
+    from fourpass.upscaling.faithful import FaithfulUpscaler
 
     return FaithfulUpscaler(model, **held, **options)
 

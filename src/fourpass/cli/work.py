@@ -17,10 +17,10 @@ from fourpass.cli.report import Display, Outcome
 from fourpass.errors import FourpassError, WeightsError
 from fourpass.imaging import files
 from fourpass.imaging.formats import FORMATS
-from fourpass.inference import job
-from fourpass.inference.consistency import disagreement_picture
-from fourpass.inference.faithful import Facts, FaithfulUpscaler
-from fourpass.inference.upscaler import Upscaler
+from fourpass.upscaling import job
+from fourpass.upscaling.consistency import disagreement_picture
+from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
+from fourpass.upscaling.upscaler import Upscaler
 
 
 @dataclass(frozen=True)

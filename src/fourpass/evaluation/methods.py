@@ -114,7 +114,7 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[P
         return partial(imresize, scale=scale)
     if method.path in ("x2-x2", "x8-downscale") and scale != 4:
         raise ConfigError(f"{method.label}: the path {method.path} upscales by 4, not by {scale}")
-    from fourpass.inference.upscaler import Upscaler
+    from fourpass.upscaling.upscaler import Upscaler
 
     # Weights and not their packaged name, which would blend the faithful and the perceptual ones; and the same
     # precision on every machine.

@@ -52,10 +52,12 @@ class Swift(nn.Module):
         self.scales = tuple(scales)
         self.first_conv = Convolution(3, features, 3)
         self.blocks = nn.Sequential(*(Block(features, blocks) for _ in range(blocks)))
-        self.final_conv = nn.ModuleDict({f"x{scale}": Convolution(features, 3 * scale**2, 3) for scale in self.scales})
-        for conv in self.final_conv.values():
-            nn.init.zeros_(conv.weight)  # starts as bilinear interpolation
-            nn.init.zeros_(conv.bias)
+        heads = {f"x{scale}": Convolution(features, 3 * scale**2, 3) for scale in self.scales}
+        for head in heads.values():
+            assert head.bias is not None
+            nn.init.zeros_(head.weight)  # starts as bilinear interpolation
+            nn.init.zeros_(head.bias)
+        self.final_conv = nn.ModuleDict(heads)
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
         """Upscale a batch.

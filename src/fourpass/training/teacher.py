@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from fourpass import conversion
 from fourpass.data.pictures import Picture, cached_array, default_cache
 from fourpass.errors import ConfigError, WeightsError
-from fourpass.inference.upscaler import Upscaler
 from fourpass.training import distributed
+from fourpass.upscaling.upscaler import Upscaler
 
 
 def teach(
