@@ -63,8 +63,8 @@ class Task:
 def start(argument: Argument) -> Handler:
     """Return the function that does tasks; it keeps the last few networks loaded."""
     from fourpass.imaging import formats
-    from fourpass.inference import job
     from fourpass.inference.upscaler import Upscaler
+    from fourpass.jobs import job
     from fourpass.server.options import Options
 
     loaded: OrderedDict[float | None, Upscaler] = OrderedDict()
