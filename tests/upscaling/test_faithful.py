@@ -98,11 +98,24 @@ def test_a_mask_chooses_the_strength_by_place() -> None:
 
 
 @pytest.mark.usefixtures("pair")
-def test_transparency_passes_as_it_is() -> None:
-    plane = picture()[..., 0]
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(20, 24), (20, 24, 1)])
+def test_gray_is_held_to_its_input_too(shape: tuple[int, ...], dtype: Any) -> None:
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    gray = (picture()[..., 0].reshape(shape) / 255 * top).astype(dtype)
+    plain = Upscaler(strength=0.0, backend="torch").upscale(gray, 4)
     upscaler = FaithfulUpscaler(strength=0.0, backend="torch", consistent=True)
-    np.testing.assert_array_equal(upscaler.upscale(plane, 2), Upscaler(strength=0.0, backend="torch").upscale(plane, 2))
-    assert upscaler.take_facts() == []
+    result = upscaler.upscale(gray, 4)
+    assert result.shape == plain.shape == (80, 96, *shape[2:])
+    assert result.dtype == dtype
+    (facts,) = upscaler.take_facts()
+    assert facts.consistent
+
+    def off(larger: Any) -> float:
+        return float(np.abs(imresize(larger.astype(float), 0.25) - gray).max() / top)
+
+    assert off(plain) > 1.01 / 255  # so that there was something to correct
+    assert off(result) <= 1.01 / 255
 
 
 @pytest.mark.usefixtures("pair")

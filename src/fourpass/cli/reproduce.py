@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fourpass.cli.evaluate import command_line, find, make_folder, protocol_of, write
+from fourpass.cli.evaluate import command_line, find, make_folder, protocol_of, refuse_overwriting, write
 from fourpass.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,8 +38,28 @@ def reproduce(
     """Write a table or figure of the paper, ours beside the paper's; what is missing is there, and says so."""
     items = [word for word in words if word in ITEMS] or words[:1]
     data = [*data, *(Path(word) for word in words if word not in items)]  # --data A B leaves B among the words
+    _refuse_overwriting(items, data, methods, results, ma_model, output, formats)
     for item in items:
         _reproduce(item, data, methods, results, ma_model, output, formats)
+
+
+def _refuse_overwriting(
+    items: Sequence[str],
+    data: Sequence[Path],
+    methods: Sequence[str],
+    results: Sequence[Path],
+    ma_model: Path | None,
+    output: Path,
+    formats: str,
+) -> None:
+    from fourpass.evaluation.methods import parse_methods
+
+    outputs = [output / f"{item}.{each}" for item in dict.fromkeys(items) for each in _suffixes(formats, "")]
+    outputs += (
+        [] if formats else [output / f"{item}.{'md' if item in TABLES else 'png'}" for item in dict.fromkeys(items)]
+    )
+    named = parse_methods(methods) if methods else []
+    refuse_overwriting([*data, *results], named, ma_model, [file for file in outputs if file.suffix])
 
 
 def _reproduce(

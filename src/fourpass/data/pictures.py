@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.disk import atomic
 from fourpass.errors import ConfigError, DatasetError, ImageError
 from fourpass.imaging import files
 from fourpass.imaging.color import luma
@@ -191,15 +191,11 @@ def cached_array(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Va
         DatasetError: the file cannot be written.
     """
     if not file.exists():
-        temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
         value = make()
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as handle:
-                np.save(handle, value)
-            temporary.replace(file)
+            with atomic.whole(file, durable=False) as stream:
+                np.save(stream, value)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise DatasetError(
                 f"{file.parent}: cannot keep decoded pictures there ({error.strerror}); name another with --cache"
             ) from None

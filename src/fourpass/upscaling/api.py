@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.disk import overwriting
 from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import files
 from fourpass.imaging.picture import Picture
@@ -60,7 +61,7 @@ def upscale(
         comes back as L, LA, RGB, RGBA or I;16: palettes, bits and transparent colours are expanded.
 
     Raises:
-        ConfigError: arguments that cannot be carried out.
+        ConfigError: arguments that cannot be carried out; output is the very file that is read.
         ImageError: not a picture of these kinds, or a file that cannot be read or written.
         WeightsError, BackendError: as `Upscaler` raises them.
     """
@@ -134,11 +135,13 @@ class _Job:
 
 
 def _file(job: _Job, source: Path, output: str | os.PathLike[str] | None) -> Path:
+    if output is not None:
+        overwriting.check([source], [output])
     picture = files.read(source)
     size = job.size(picture.header.size)
     if output is None:
         target = source.with_name(source.stem + job.suffix(size) + source.suffix)
-        if target.exists():
+        if os.path.exists(target):
             raise ImageError(f"{target}: is there already; delete it, or say where to write with output=")
     else:
         target = Path(output)
@@ -151,7 +154,8 @@ def _pil(job: _Job, image: Any) -> Any:
     from PIL import Image
 
     mode = image.mode
-    transparent = mode == "PA" or "transparency" in image.info
+    palette = image.palette.mode if mode == "P" and image.palette is not None else ""
+    transparent = mode == "PA" or "transparency" in image.info or palette.endswith(("A", "a"))
     if mode in ("1", "L"):
         image = image.convert("LA" if transparent else "L")
     elif mode in ("P", "PA", "RGB"):

@@ -73,7 +73,7 @@ class FaithfulUpscaler(Upscaler):
             self._at(1.0)  # fails now, and not after minutes, where there are no perceptual weights
 
     def take_facts(self) -> list[Facts]:
-        """Return what is known of the frames upscaled since the last call; transparency has none."""
+        """Return what is known of the frames upscaled since the last call."""
         facts, self._facts = self._facts, []
         return facts
 
@@ -86,10 +86,11 @@ class FaithfulUpscaler(Upscaler):
         self_ensemble: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Pixels]:
-        """As `Upscaler.rows`. Planes (H, W) are transparency and pass as they are; give gray pictures as (H, W, 1)."""
+        """As `Upscaler.rows`; gray pictures (H, W) are held to their input like others."""
         image, size = self._checked(image, scale, size)
         if image.ndim == 2:
-            return super().rows(image, size=size, self_ensemble=self_ensemble, progress=progress)
+            bands = self.rows(image[..., None], size=size, self_ensemble=self_ensemble, progress=progress)
+            return (band[..., 0] for band in bands)
         larger = size[0] >= image.shape[0] and size[1] >= image.shape[1]
         if self._consistent and not larger:
             raise ConfigError(f"consistency is for enlarging; {size[1]}x{size[0]} is smaller than the input")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass import forks
 from fourpass.engine import hardware
 from fourpass.engine.backends import Model, Session
 from fourpass.errors import BackendError
@@ -35,6 +36,7 @@ class _Session:
     def __init__(self, model: Model, threads: int | None) -> None:
         import onnxruntime
 
+        forks.use_threads()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # it raises what it logs
         options.intra_op_num_threads = threads or hardware.usable_cpus()
@@ -55,6 +57,7 @@ class _Session:
         self.threads: int | None = options.intra_op_num_threads if self.device == "CPU" else None
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        forks.use_threads()
         try:
             result: NDArray[np.float32] = self._session.run(None, {self._input: image})[0]
         except Exception as error:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass import forks
 from fourpass.engine import hardware
 from fourpass.engine.backends import Model, Session
 from fourpass.errors import BackendError
@@ -39,6 +40,7 @@ class _Session:
     device = "CPU"
 
     def __init__(self, model: Model, precision: str, threads: int | None) -> None:
+        forks.use_threads()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -61,6 +63,7 @@ class _Session:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        forks.use_threads()
         try:
             request = self._idle.get_nowait()
         except queue.Empty:

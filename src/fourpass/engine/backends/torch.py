@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass import forks
 from fourpass.engine import hardware
 from fourpass.engine.backends import Model, Session
 from fourpass.errors import BackendError, ConfigError
@@ -48,6 +49,7 @@ class _Session:
     def __init__(self, model: Model, precision: str, threads: int | None) -> None:
         import torch
 
+        forks.use_threads()
         if model.weights is None:
             raise BackendError("the torch backend runs weights of ours, not ONNX files; take openvino or onnxruntime")
         if threads is not None and threads != torch.get_num_threads():
@@ -68,6 +70,7 @@ class _Session:
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
+        forks.use_threads()
         narrow = torch.autocast(self.device, self._dtype, enabled=self.precision == "bf16")
         try:
             with torch.inference_mode(), narrow:

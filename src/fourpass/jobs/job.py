@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fourpass.errors import ImageError
+from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import alpha, files, formats, limits, writer
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.upscaling.pictures import upscale_picture
@@ -72,12 +72,32 @@ class Plan:
         return self.size[0] * self.size[1] * self.source.frames
 
 
+def check(wishes: Wishes) -> None:
+    """Refuse what makes no sense whatever the pictures are.
+
+    Raises:
+        ConfigError: a value is out of range, or more than one size is asked for.
+    """
+    if wishes.size:
+        plan_size((1000, 1000), **wishes.size)
+    if wishes.quality is not None and not 1 <= wishes.quality <= 100:
+        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
+
+
 def output_key(source: str, wished: str | None = None) -> str:
     """Return the format to write: the wished one, else the input's own, or the nearest that is written."""
     return wished or (source if source in formats.WRITTEN else "avif")
 
 
-def plan(upscaler: Upscaler, source: files.Source, wishes: Wishes, *, key: str | None, name: str) -> Plan:
+def plan(
+    upscaler: Upscaler,
+    source: files.Source,
+    wishes: Wishes,
+    *,
+    key: str | None,
+    name: str,
+    source_name: str | None = None,
+) -> Plan:
     """Find out what a file would become, and refuse at once what its output format cannot hold.
 
     Args:
@@ -85,13 +105,14 @@ def plan(upscaler: Upscaler, source: files.Source, wishes: Wishes, *, key: str |
         source: path or bytes of the input.
         wishes: what is asked for.
         key: format of the output; None: that of the input.
-        name: of the output, for messages; the input is named by its path.
+        name: of the output, for messages.
+        source_name: of the input, for messages; None: its path.
 
     Raises:
         ImageError: the input cannot be read, or the output could not be written.
         ConfigError: a size that makes no sense, or is out of the model's reach.
     """
-    header = files.probe(source, name=_name(source), max_pixels=wishes.max_pixels)
+    header = files.probe(source, name=_name(source, source_name), max_pixels=wishes.max_pixels)
     size = plan_size(header.size, **(wishes.size or {"scale": upscaler.default_scale}))
     trained_scale(header.size, size, upscaler.scales)
     key = output_key(header.format, key)
@@ -109,6 +130,8 @@ def upscale_file(
     wishes: Wishes,
     *,
     progress: Progress | None = None,
+    source_name: str | None = None,
+    target_name: str | None = None,
 ) -> None:
     """Read, upscale and write one file; the output is never whole in memory.
 
@@ -119,36 +142,40 @@ def upscale_file(
         planned: what `plan` said of this file.
         wishes: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
+        source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
 
     Raises:
         ImageError: the input cannot be read, or the output not written.
         ConfigError, BackendError: as `Upscaler.rows` does.
     """
-    picture = files.read(source, name=_name(source), max_pixels=wishes.max_pixels)
+    named = _name(source, source_name)
+    picture = files.read(source, name=named, max_pixels=wishes.max_pixels)
     if picture.header.size != planned.source.size or picture.header.frames != planned.source.frames:
-        raise ImageError(f"{_name(source)}: has changed since its header was read; run again")
+        raise ImageError(f"{named}: has changed since its header was read; run again")
     picture = _opaque_where_it_must_be(picture, planned.key)
     header = picture.header.resized(planned.size)
-    name = os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output"
+    name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
     limits.check(header, planned.key, name, wishes.quality)
     bands = upscale_picture(upscaler, picture, planned.size, self_ensemble=wishes.self_ensemble, progress=progress)
     options: dict[str, Any] = {"strip": wishes.strip, "quality": wishes.quality}
     if isinstance(target, (str, os.PathLike)):
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:
-        _pour(target, bands, header, planned.key, options)
+        _pour(target, bands, header, planned.key, name, options)
 
 
-def _pour(target: BinaryIO, bands: Iterator[Pixels], header: Header, key: str, options: dict[str, Any]) -> None:
+def _pour(
+    target: BinaryIO, bands: Iterator[Pixels], header: Header, key: str, name: str, options: dict[str, Any]
+) -> None:
     """Write to a stream, by way of a file that has no name, so that it gets a whole picture or nothing."""
     try:
         with tempfile.TemporaryFile(buffering=0) as whole:
-            writer.encode(whole, bands, header, key, name="standard output", **options)
+            writer.encode(whole, bands, header, key, name=name, **options)
             whole.seek(0)
             shutil.copyfileobj(whole, target)
             target.flush()
     except OSError as error:
-        raise ImageError(f"standard output: cannot be written ({error.strerror or error})") from None
+        raise ImageError(f"{name}: cannot be written ({error.strerror or error})") from None
 
 
 def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
@@ -160,5 +187,7 @@ def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
     return Picture(replace(picture.header, alpha=False), picture.frames)
 
 
-def _name(source: files.Source) -> str:
+def _name(source: files.Source, given: str | None) -> str:
+    if given is not None and given != "-":
+        return given
     return "standard input" if isinstance(source, bytes) else os.fspath(source)
