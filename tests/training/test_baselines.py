@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from fourpass import models, weights  # noqa: E402
 from fourpass.errors import ConfigError, DatasetError, WeightsError  # noqa: E402
-from fourpass.losses.fourpass import LossWeights  # noqa: E402
+from fourpass.losses.terms import PAPER  # noqa: E402
 from fourpass.methods import METHODS, parameters_of, properties_of  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 from fourpass.training import baselines, loop, recipes  # noqa: E402
@@ -101,10 +101,10 @@ def start(photos, cache, tmp_path_factory) -> str:
 TERMS = {
     "srresnet-mse": {"pixel"},
     "srresnet-vgg22": {"feature"},
-    "srgan-mse": {"pixel", "adversarial", "discrimination"},
-    "srgan-vgg22": {"feature", "adversarial", "discrimination"},
-    "srgan-vgg54": {"feature", "adversarial", "discrimination"},
-    "cx": {"pixel", "contextual", "adversarial", "discrimination"},
+    "srgan-mse": {"pixel", "adversarial", "discrimination", "accuracy"},
+    "srgan-vgg22": {"feature", "adversarial", "discrimination", "accuracy"},
+    "srgan-vgg54": {"feature", "adversarial", "discrimination", "accuracy"},
+    "cx": {"pixel", "contextual", "adversarial", "discrimination", "accuracy"},
     "edsr": {"pixel"},
     "mdsr": {"pixel"},
 }
@@ -252,11 +252,11 @@ def test_the_comparison_is_fair():
 
 
 def test_the_catalogue_has_4pp_eusrs_own_weights():
-    ours, theirs = METHODS["4pp-eusr"].losses, LossWeights()
-    assert ours.pixel == theirs.reconstruction
-    assert ours.adversarial == theirs.adversarial
-    assert ours.feature == theirs.aesthetic_representation == theirs.subjective_representation
-    assert ours.perceptual == theirs.aesthetic_score == theirs.subjective_score
+    ours = METHODS["4pp-eusr"].losses
+    assert ours.pixel == PAPER["reconstruction"]
+    assert ours.adversarial == PAPER["adversarial"]
+    assert ours.feature == PAPER["aesthetic_representation"] == PAPER["subjective_representation"]
+    assert ours.perceptual == PAPER["aesthetic_score"] == PAPER["subjective_score"]
 
 
 def test_parameters_of_the_papers_table():
