@@ -18,6 +18,7 @@ from fourpass.methods import METHODS, parameters_of, properties_of  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 from fourpass.training import baselines, loop, recipes  # noqa: E402
 from fourpass.training.baseline_recipes import RECIPES  # noqa: E402
+from fourpass.training.perceptual_recipe import PerceptualRecipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -140,6 +141,13 @@ def test_stand_ins_are_named(photos, cache, vgg, start):
     assert phase.metadata.note == "SRResNet-VGG22; features: small-vgg16, conv2_2"
 
 
+def test_another_start_than_the_papers_is_named(photos, cache, vgg, start):
+    """SRResNet-VGG22 has no reconstruction loss, not even before."""
+    phase = prepared("srresnet-vgg22", photos, cache, vgg=vgg, init=start)
+    assert phase.metadata.note.startswith("SRResNet-VGG22; started from SRResNet-MSE; features")
+    assert prepared("srgan-mse", photos, cache, init=start).metadata.note == "SRGAN-MSE"
+
+
 def test_an_adversarial_step_moves_both(photos, cache, start):
     phase = prepared("srgan-mse", photos, cache, init=start)
     before = {name: parameters(network) for name, network in phase.networks.items()}
@@ -233,7 +241,7 @@ def test_the_defaults_are_the_papers():
     )
 
 
-@pytest.mark.parametrize("kind", ["paper", "cpu", "tiny"])
+@pytest.mark.parametrize("kind", ["paper", "cpu/published", "tiny"])
 @pytest.mark.parametrize("name", TERMS)
 def test_the_recipes_load(kind, name):
     recipe = recipes.load(RECIPES[name], ROOT / "recipes" / kind / f"{name}.toml")
@@ -244,11 +252,55 @@ def test_the_recipes_load(kind, name):
 
 def test_the_comparison_is_fair():
     """The same photos a step for all, and as many steps, those of the start included."""
-    loaded = {name: recipes.load(RECIPES[name], ROOT / "recipes" / "cpu" / f"{name}.toml") for name in TERMS}
+    folder = ROOT / "recipes" / "cpu" / "published"
+    loaded = {name: recipes.load(RECIPES[name], folder / f"{name}.toml") for name in TERMS}
     assert len({(each.batch, each.candidates, each.optimizer) for each in loaded.values()}) == 1
     assert all(set(each.patches) == {24} for each in loaded.values())
     for name, recipe in loaded.items():
-        assert recipe.steps + (1400 if METHODS[name].architecture == "srresnet" else 0) == 2000
+        assert recipe.steps + (8_000 if METHODS[name].start else 0) == 13_000
+        assert not any((recipe.relativistic, recipe.weight_steadiness, recipe.grid, recipe.grain))
+
+
+@pytest.mark.parametrize("name", [name for name in TERMS if METHODS[name].start])
+def test_equal_aids_are_the_same_for_all(name):
+    """Beside what is published a method has what 4PP-EUSR has beside its own terms, and nothing else."""
+    folder = ROOT / "recipes" / "cpu"
+    published, aided = (recipes.load(RECIPES[name], folder / kind / f"{name}.toml") for kind in ("published", "aided"))
+    ours, theirs = (
+        recipes.load(PerceptualRecipe, folder / kind / "perceptual.toml") for kind in ("published", "aided")
+    )
+    aids = ("relativistic", "weight_steadiness", "grain", "discriminator_warm_up", "momentum")
+    assert replace(published, grid=aided.grid, **{aid: getattr(aided, aid) for aid in aids}) == aided
+    assert replace(ours, weight_grid=theirs.weight_grid, **{aid: getattr(theirs, aid) for aid in aids}) == theirs
+    assert [getattr(aided, aid) for aid in aids] == [getattr(theirs, aid) for aid in aids]
+    assert aided.grid > 0 < theirs.weight_grid
+
+
+def test_aids_count_where_they_are_asked_for(photos, cache, start):
+    """The grid's term joins the loss, the discriminator compares and is steadied, and learns alone at first."""
+    phase = prepared(
+        "srgan-mse", photos, cache, init=start, grid=0.5, relativistic=True, weight_steadiness=0.3, grain=2.0
+    )
+    values = phase.step(phase.batch(0, (0, 0, 0)), loop.Tools(phase))
+    terms = {"pixel", "adversarial", "grid"}
+    assert set(values) == {"loss", *terms, "discrimination", "accuracy", "unsteadiness"}
+    total = sum(getattr(phase.recipe, name) * float(values[name]) for name in terms)
+    assert float(values["loss"]) == pytest.approx(total, rel=1e-5)
+    waiting = prepared("srgan-mse", photos, cache, init=start, discriminator_warm_up=1)
+    before = {name: parameters(network) for name, network in waiting.networks.items()}
+    waiting.step(waiting.batch(0, (0, 0, 0)), loop.Tools(waiting))
+    moved = {
+        name: any(not torch.equal(before[name][key], value) for key, value in network.named_parameters())
+        for name, network in waiting.networks.items()
+    }
+    assert moved == {"generator": False, "discriminator": True}
+
+
+def test_grain_lies_on_the_truth(photos, cache):
+    plain, grained = (prepared("srresnet-mse", photos, cache, grain=level).batch(0, (0, 0, 0)) for level in (0.0, 4.0))
+    assert plain.low.shape == grained.low.shape
+    difference = (grained.high.astype(float) - plain.high).std((1, 2, 3))
+    assert 0.5 < difference.mean() < 8
 
 
 def test_the_catalogue_has_4pp_eusrs_own_weights():

@@ -96,8 +96,32 @@ def test_defaults_are_the_papers() -> None:
     assert (recipe.alpha_aesthetic, recipe.alpha_subjective, recipe.paths_per_step) == (0.8, 0.8, 3)
 
 
+def test_the_authors_program() -> None:
+    recipe = recipes.load(PerceptualRecipe, ROOT / "recipes" / "authors" / "perceptual.toml")
+    assert recipe == PerceptualRecipe(
+        steps=400_000,
+        weight_reconstruction=0.05,
+        representation="mean",
+        verdict="position",
+        downscale="decimate",
+        draw="picture",
+    )
+    published = recipes.load(PerceptualRecipe, ROOT / "recipes" / "cpu" / "published" / "perceptual.toml")
+    assert published.loss_weights == recipe.loss_weights
+    assert (published.representation, published.path_odds, published.grain) == ("mean", (1.0, 1.0, 1.0), 0.0)
+
+
+def test_the_last_third_has_patches_of_the_size_that_the_predictors_know(make: Any) -> None:
+    phase = make(steps=9, late_share=1 / 3, late_patch=16, late_batch=1)
+    shapes = [phase.batch(step, (0, 0, step)).truth.shape for step in range(9)]
+    assert shapes == 6 * [(2, 3, 32, 32)] + 3 * [(1, 3, 64, 64)]
+    assert torch.isfinite(one_step(phase, 8)["loss"])
+    recipe = recipes.load(PerceptualRecipe, ROOT / "recipes" / "cpu" / "published" / "perceptual.toml")
+    assert [recipe.patch_at(step) for step in (0, 3299, 3300, 4999)] == [(24, 4), (24, 4), (48, 2), (48, 2)]
+
+
 @pytest.mark.parametrize(
-    "file", sorted(ROOT.glob("recipes/*/perceptual.toml")) + sorted(ROOT.glob("recipes/ablation/*"))
+    "file", sorted(ROOT.glob("recipes/**/perceptual.toml")) + sorted(ROOT.glob("recipes/*/ablation/*"))
 )
 def test_recipes_are_whole(file: Path) -> None:
     recipes.load(PerceptualRecipe, file)
@@ -112,6 +136,10 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"reduced_share": 1.5}, "reduced_share 1.5 is not within"),
         ({"discriminator_layers": 5}, "discriminator_layers 5 is not an even number"),
         ({"init": ""}, "init is ''"),
+        ({"late_share": 0.5, "patch": 24}, "late_share wants a run of steps, not of hours, and verdict 'position'"),
+        ({"late_share": 0.5, "patch": 24, "verdict": "position", "hours": 2.0}, "late_share wants a run of steps"),
+        ({"late_patch": 12}, "late_patch 12 is not a positive multiple of 8"),
+        ({"draw": "size"}, "draw 'size' is not one of area, picture"),
         ({"momentum": 1.0}, "momentum 1.0 is not below 1"),
         ({"jitter": 5, "verdict": "position"}, "jitter 5 is not a multiple of 8"),
         ({"jitter": 8}, "jitter 8 is not .* with verdict 'position'"),
@@ -126,8 +154,12 @@ def test_bad_recipes(settings: dict[str, Any], rule: str) -> None:
         PerceptualRecipe(**settings)
 
 
-def test_ablations_change_what_they_are_named_for_and_nothing_else() -> None:
-    everything = recipes.load(PerceptualRecipe, ROOT / "recipes" / "ablation" / "all_losses.toml")
+@pytest.mark.parametrize("kind", ["authors", "paper", "cpu"])
+def test_ablations_change_what_they_are_named_for_and_nothing_else(kind: str) -> None:
+    everything = recipes.load(PerceptualRecipe, ROOT / "recipes" / kind / "ablation" / "all_losses.toml")
+    assert everything.loss_weights["reconstruction"] == 0.03
+    assert {everything.loss_weights[name] for name in ("statistics", "maps")} == {0.0}
+    assert everything.steps == {"authors": 400_000, "paper": 200_000, "cpu": 4_000}[kind]
     changes = {
         "without_l_r": {"weight_reconstruction": 0.0},
         "without_l_g": {"weight_adversarial": 0.0},
@@ -137,7 +169,7 @@ def test_ablations_change_what_they_are_named_for_and_nothing_else() -> None:
         "alpha_r_0.003": {"weight_reconstruction": 0.003},
     }
     for name, change in changes.items():
-        assert recipes.load(PerceptualRecipe, ROOT / "recipes" / "ablation" / f"{name}.toml") == replace(
+        assert recipes.load(PerceptualRecipe, ROOT / "recipes" / kind / "ablation" / f"{name}.toml") == replace(
             everything, **change
         )
 
@@ -250,7 +282,7 @@ def test_a_comparing_discriminator(make: Any, verdict: str) -> None:
     """It has its own loss, learns from pairs, and its steadiness is asked for where that has a weight."""
     values = {}
     for relativistic, steadiness in ((False, 0.0), (True, 0.0), (True, 5.0)):
-        phase = make(relativistic=relativistic, weight_steadiness=steadiness, verdict=verdict)
+        phase = make(relativistic=relativistic, weight_steadiness=steadiness, verdict=verdict, view="detail")
         before = [p.clone() for p in phase.networks["discriminator"].parameters()]
         values[relativistic, steadiness] = one_step(phase)
         after = phase.networks["discriminator"].parameters()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fourpass.data.patches import DRAWS
 from fourpass.errors import ConfigError
 from fourpass.training.recipes import OPTIMIZERS, Recipe, check_choice
 
@@ -15,6 +16,8 @@ class AdversarialRecipe(Recipe):
     Attributes:
         optimizer: of the network: ``adam`` (the papers) or ``muon``; the discriminator always has Adam.
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
+        draw: which picture a patch comes from: ``area``, larger ones more often; ``picture``, all alike (the authors'
+            program).
         momentum: Adam's beta 1, of both optimizers (of Muon for what Adam moves); below 0.9 the two chase
             each other less.
         discriminator_warm_up: steps at the start in which the discriminator learns alone.
@@ -30,6 +33,7 @@ class AdversarialRecipe(Recipe):
 
     optimizer: str = "adam"
     discriminator_learning_rate: float = 1e-4
+    draw: str = "area"
     momentum: float = 0.9
     discriminator_warm_up: int = 0
     rest_above: float = 0.0
@@ -40,5 +44,6 @@ class AdversarialRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("draw", self.draw, DRAWS)
         if self.momentum >= 1:
             raise ConfigError(f"recipe: momentum {self.momentum} is not below 1")

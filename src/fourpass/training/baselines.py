@@ -214,7 +214,7 @@ def prepare(
     files = [file for folder in data for file in training_images(folder)]
     checked = ValidationSet(find_images(validation), recipe.scales) if validation else None
     pictures = load_pictures(files, recipe.scales, cache=cache, report=report)
-    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report)
+    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report, recipe.draw)
     names = ", ".join(sorted({folder.resolve().name for folder in data}))
     metadata = weights.Metadata(
         architecture=method.architecture,
@@ -226,7 +226,7 @@ def prepare(
     )
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
-    metadata = replace(metadata, note=f"{method.title}{note}")
+    metadata = replace(metadata, note=f"{method.title}{_origin(recipe)}{note}")
     networks: dict[str, nn.Module] = {"generator": network}
     rates = {"generator": recipe.learning_rate}
     if judge is not None:
@@ -242,6 +242,14 @@ def prepare(
     if vgg is not None:
         place(vgg, target)
     return Baseline(recipe, networks, optimizers, metadata, patches, checked, vgg, layers)
+
+
+def _origin(recipe: BaselineRecipe) -> str:
+    """Say which method's weights a run starts from, where its paper has it start from others or from none."""
+    method = METHODS[recipe.method]
+    usual = {method.title, METHODS[method.start].title if method.start else ""}
+    start = weights.load(recipe.init).metadata.note.split(";")[0] if recipe.init else ""
+    return "" if not start or start in usual else f"; started from {start}"
 
 
 def _to_tensor(array: NDArray[np.uint8], device: torch.device) -> Tensor:

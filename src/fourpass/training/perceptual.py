@@ -69,7 +69,7 @@ class PerceptualTraining:
     networks: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     metadata: weights.Metadata
-    sources: Mapping[str, Patches]
+    sources: Mapping[tuple[str, int], Patches]
     predictors: Mapping[str, nn.Module]
     validation: PerceptualValidation | None
     guards: Guards
@@ -77,12 +77,12 @@ class PerceptualTraining:
 
     def batch(self, step: int, seed: Sequence[int]) -> Batch:
         """Cut this process's patches, each from whole or reduced pictures, and draw the step's paths."""
-        recipe, first = self.recipe, distributed.rank() * self.recipe.batch
-        cuts = []
-        for number in range(first, first + recipe.batch):
+        recipe, (side, count) = self.recipe, self.recipe.patch_at(step)
+        first, cuts = distributed.rank() * count, []
+        for number in range(first, first + count):
             rng = np.random.default_rng([*seed, 0, number])
             source = "reduced" if rng.random() < recipe.reduced_share else "whole"
-            cut = self.sources[source].batch(seed, 1, first=number)
+            cut = self.sources[source, side].batch(seed, 1, first=number)
             if rng.random() < recipe.flat_share:
                 colour = rng.integers(0, 256, (1, 3, 1, 1), np.uint8)
                 cut.low[:], cut.high[:] = colour, colour
@@ -200,7 +200,8 @@ def prepare(
     sources = {}
     for name, chosen in (("whole", pictures), ("reduced", [reduced(picture) for picture in pictures])):
         if name == "whole" or recipe.reduced_share:
-            sources[name] = Patches(chosen, (SCALE,), (1.0,), (recipe.patch,), recipe.candidates, report)
+            for side in {recipe.patch, recipe.patch_at(recipe.steps)[0]}:
+                sources[name, side] = Patches(chosen, (SCALE,), (1.0,), (side,), recipe.candidates, report, recipe.draw)
 
     torch.manual_seed(recipe.seed)
     generator = place(models.build(start), target)
@@ -257,11 +258,11 @@ def reduced(picture: Picture) -> Picture:
     return Picture(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
 
 
-def _truth_covariance(sources: Mapping[str, Patches], recipe: PerceptualRecipe) -> Tensor:
+def _truth_covariance(sources: Mapping[tuple[str, int], Patches], recipe: PerceptualRecipe) -> Tensor:
     """Covariance of the statistics of patches of truth, of all sources alike."""
-    found = []
-    for patches in sources.values():
-        for number in range(0, STATISTICS_PATCHES // len(sources), 16):
+    found, chosen = [], [patches for (_, side), patches in sources.items() if side == recipe.patch]
+    for patches in chosen:
+        for number in range(0, STATISTICS_PATCHES // len(chosen), 16):
             high = patches.batch([recipe.seed, 5], 16, first=number).high
             found.append(scene_statistics(torch.from_numpy(high).float()))
     return torch.cov(torch.cat(found).T)

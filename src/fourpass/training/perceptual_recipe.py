@@ -40,6 +40,9 @@ class PerceptualRecipe(_Weighted):
         frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
             frozen a step costs a third less, and each scale's path stays independent of the others.
         patch: side of the low-resolution patch; 4 times it is the discriminator's input.
+        late_share: share of the steps, the last ones, with other patches: `late_patch` pixels, `late_batch` a step (0:
+            as many as before). The predictors were trained on 192 upscaled pixels: on 96, pooled features of truth and
+            upscaled lie 6 to 10 times as far apart, out of what they know.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
         reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
@@ -71,6 +74,9 @@ class PerceptualRecipe(_Weighted):
     view: str = "pixels"
     frozen: tuple[str, ...] = ()
     patch: int = 48
+    late_share: float = 0.0
+    late_patch: int = 48
+    late_batch: int = 0
     candidates: int = 1
     reduced_share: float = 0.5
     flat_share: float = 0.0
@@ -100,8 +106,13 @@ class PerceptualRecipe(_Weighted):
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
-        if self.patch < 8 or self.patch % 8:
-            raise ConfigError(f"recipe: patch {self.patch} is not a positive multiple of 8")
+        for name in ("patch", "late_patch"):
+            if getattr(self, name) < 8 or getattr(self, name) % 8:
+                raise ConfigError(f"recipe: {name} {getattr(self, name)} is not a positive multiple of 8")
+        if self.late_share and self.late_patch != self.patch and (self.hours or self.verdict == "image"):
+            raise ConfigError(
+                "recipe: late_share wants a run of steps, not of hours, and verdict 'position', which takes any size"
+            )
         if self.jitter % 8 or self.jitter > 4 * self.patch - 32 or (self.jitter and self.verdict == "image"):
             raise ConfigError(
                 f"recipe: jitter {self.jitter} is not a multiple of 8 that leaves 32 pixels of four times patch "
@@ -109,7 +120,7 @@ class PerceptualRecipe(_Weighted):
             )
         if not self.map_layers or max(self.map_layers) > 18:
             raise ConfigError(f"recipe: map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18")
-        for name in ("reduced_share", "flat_share"):
+        for name in ("reduced_share", "flat_share", "late_share"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"recipe: {name} {getattr(self, name)} is not within 0..1")
         if self.discriminator_layers not in range(2, len(CHANNELS) + 1, 2):
@@ -127,6 +138,12 @@ class PerceptualRecipe(_Weighted):
                 raise ConfigError(f"recipe: {name} is {getattr(self, name)!r}; it must be given")
         if not any(self.loss_weights.values()):
             raise ConfigError("recipe: every loss weight is 0; give at least one term a weight")
+
+    def patch_at(self, step: int) -> tuple[int, int]:
+        """Side of the low-resolution patches of a step, and how many there are."""
+        if self.late_share and step >= round(self.steps * (1 - self.late_share)):
+            return self.late_patch, self.late_batch or self.batch
+        return self.patch, self.batch
 
     @property
     def loss_weights(self) -> Mapping[str, float]:

@@ -17,7 +17,7 @@ from fourpass.data.div2k import training_images
 from fourpass.data.patches import PatchBatch, Patches
 from fourpass.data.pictures import find_images, load_pictures
 from fourpass.errors import WeightsError
-from fourpass.models.eusr import EUSR
+from fourpass.models.eusr import EUSR, start_as_glorot
 from fourpass.training import checkpoint, distributed
 from fourpass.training.loop import Tools
 from fourpass.training.optimizers import build_optimizer
@@ -90,7 +90,7 @@ def prepare(
     files = [file for folder in data for file in training_images(folder)]
     checked = ValidationSet(find_images(validation), recipe.scales) if validation else None
     pictures = load_pictures(files, recipe.scales, cache=cache, report=report)
-    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report)
+    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report, recipe.draw)
 
     numbers = {
         "features": recipe.features,
@@ -109,6 +109,8 @@ def prepare(
     )
     torch.manual_seed(recipe.seed)
     network = EUSR(recipe.features, recipe.shared_blocks, recipe.upscale_blocks, recipe.scales)
+    if recipe.glorot:
+        start_as_glorot(network)
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
     place(network, pick_device(device))
