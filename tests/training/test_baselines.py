@@ -18,6 +18,7 @@ from fourpass.methods import METHODS, parameters_of, properties_of  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 from fourpass.training import baselines, loop, recipes  # noqa: E402
 from fourpass.training.baseline_recipes import RECIPES  # noqa: E402
+from fourpass.training.gradients import weighted_gradients  # noqa: E402
 from fourpass.training.perceptual_recipe import PerceptualRecipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -338,3 +339,16 @@ def test_losses_that_ask_a_vgg():
         "cx",
     }
     assert not replace(METHODS["cx"].losses, contextual=0.0).needs_vgg
+
+
+def test_gradients_of_a_methods_terms(photos, cache, start):
+    """Mean squares on -1..1: the slope on each value is 2 * difference / 127.5 ** 2 / count."""
+    phase = prepared("srgan-mse", photos, cache, init=start, grid=0.1)
+    found = weighted_gradients(phase)
+    assert list(found) == ["pixel", "adversarial", "grid"]
+    batch = phase.batch(0, (3, 0, 0))
+    low, truth = (torch.from_numpy(array).float() for array in (batch.low, batch.high))
+    with torch.no_grad():
+        difference = phase.networks["generator"](low, 4) - truth
+    expected = float((2 * difference / 127.5**2 / difference.numel()).norm())
+    assert found["pixel"] == pytest.approx(expected, rel=0.02)  # batch norms move a little with every look

@@ -20,6 +20,7 @@ from fourpass.models.eusr import EUSR
 from fourpass.models.nima import NIMA
 from fourpass.paths import PATHS
 from fourpass.training import loop, recipes
+from fourpass.training.gradients import weighted_gradients
 from fourpass.training.guards import Guards
 from fourpass.training.perceptual import PerceptualTraining, _cut_together, colour_drift, prepare, reduced
 from fourpass.training.perceptual_recipe import PerceptualRecipe
@@ -422,3 +423,22 @@ def test_a_run_that_drifts_for_good_gives_up(make: Any, tmp_path: Path) -> None:
     with pytest.raises(FourpassError, match=r"collapsed at step 1 \(mean drift of 1 steps.*, after 1 rollbacks"):
         loop.train(phase, tmp_path / "run")
     assert '"event": "rollback"' in (tmp_path / "run" / "log.jsonl").read_text()
+
+
+def test_gradients_of_the_terms_by_hand(make: Any) -> None:
+    """A mean of absolute differences has the same slope, weight / count, on every value: norm weight / sqrt(count)."""
+    phase = make(weight_adversarial=0.0, weight_reconstruction=0.05)
+    found = weighted_gradients(phase)
+    assert list(found) == [name for name, weight in phase.recipe.loss_weights.items() if weight]
+    assert found["reconstruction"] == pytest.approx(0.05 / (2 * 3 * 32 * 32) ** 0.5, rel=1e-3)
+    sums = weighted_gradients(make(weight_adversarial=0.0, representation="sum"))
+    assert sums["subjective_representation"] == pytest.approx(1280 * found["subjective_representation"], rel=1e-2)
+
+
+def test_gradients_after_lessons_of_the_discriminator(make: Any) -> None:
+    phase = make()
+    before = [p.clone() for p in phase.networks["generator"].parameters()]
+    untaught = weighted_gradients(phase, step=2)["adversarial"]
+    taught = weighted_gradients(phase, step=2, lessons=2)["adversarial"]
+    assert taught != untaught
+    assert all(torch.equal(a, b) for a, b in zip(before, phase.networks["generator"].parameters(), strict=True))

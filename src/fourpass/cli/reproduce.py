@@ -73,26 +73,35 @@ def _measured(
     """Committed rows, then those of the given files, then those measured now; the later take the earlier's place."""
     from fourpass.evaluation.evaluate import evaluate
     from fourpass.evaluation.measures import DEFAULT
-    from fourpass.evaluation.paper import live_rows, measured_rows
-    from fourpass.evaluation.summary import summarise, summary_table
+    from fourpass.evaluation.paper import SEPARATE, check_alike, live_rows, measured_rows
+    from fourpass.evaluation.summary import summarise, summary_table, with_means_of_runs
     from fourpass.inference.hardware import usable_cpus
 
-    found = measured_rows(number, results)
     if methods and not data:
         raise ConfigError("--methods are measured on --data; give the evaluation sets too")
-    if not data:
-        return found
-    protocol = protocol_of(4, "y", 4, ma_model)
-    chosen = _methods(f"table{number}", methods)
-    rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
-    return found | live_rows(summary_table(summarise(rows)[0], chosen, protocol, command_line()))
+    found = {} if data and number in SEPARATE and not results else measured_rows(number, results)
+    if data:
+        protocol = protocol_of(4, "y8", 4, ma_model, "same")  # the closest to the paper's own, see docs/metrics.md
+        chosen = _methods(f"table{number}", methods)
+        if not chosen:
+            raise ConfigError(
+                f"table{number} compares runs that differ in one thing alone, and the package holds none; name them "
+                "with --methods, or leave --data out to see the committed rows"
+            )
+        rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
+        rows, chosen = with_means_of_runs(rows, chosen)
+        found |= live_rows(summary_table(summarise(rows)[0], chosen, protocol, command_line()))
+    check_alike(number, found)
+    return found
 
 
 def _methods(item: str, given: list[str]) -> list[Method]:
     """Those given, and the packaged ones that the item shows under other names."""
-    from fourpass.evaluation.methods import packaged_methods, parse_methods
+    from fourpass.evaluation.methods import ROWS, packaged_methods, parse_methods
 
     named = parse_methods(given) if given else []
+    if named and item in ROWS:
+        return named  # rows of one run; packaged weights would be another's
     labels = {method.label for method in named}
     return [*(method for method in packaged_methods(item) if method.label not in labels), *named]
 
@@ -117,7 +126,9 @@ def _plane(measured: dict[Key, Row], output: Path, suffixes: list[str]) -> None:
 
     _check(suffixes, plots.FORMATS, "fig6")
     points = plane_points(measured)
-    figure = plots.plane(points, "BSD100", " ".join(protocols(measured.values())))
+    shown = [row for (dataset, _), row in measured.items() if dataset == "BSD100"]
+    disclosed = [f"{row['method']}: {row['note']}" for row in shown if row.get("note") and "NIQE" in row["note"]]
+    figure = plots.plane(points, "BSD100", ". ".join([*protocols(measured.values()), *disclosed]))
     make_folder(output)
     for suffix in suffixes:
         plots.save(figure, output / f"fig6.{suffix}")
