@@ -46,19 +46,20 @@ def paper_rows(number: int) -> list[Row]:
     return [row for row in _read(_PAPER / "tables.csv") if row["table"] == str(number)]
 
 
-def measured_rows(number: int, files: Sequence[Path] = ()) -> dict[Key, Row]:
+def measured_rows(number: int, files: Sequence[Path] = (), *, alone: bool = False) -> dict[Key, Row]:
     """Our rows for a table: those of the given files; in Table 2 they take the place of rows committed with the code.
 
     Args:
         number: 2..5. In Tables 3 to 5 rows of other runs are no part of the comparison: where files are given, only
             they count.
         files: CSV files as ``fourpass evaluate`` writes them (``summary.csv``).
+        alone: in Table 2 too, rows of files stand alone.
 
     Raises:
         DatasetError: a file is missing or malformed, has a row twice, or a row without protocol or command.
     """
     committed = _MEASURED / f"table{number}.csv"
-    alone = bool(files) and number in SEPARATE
+    alone = bool(files) and (alone or number in SEPARATE)
     found: dict[Key, Row] = {}
     for file in [*([committed] if committed.is_file() and not alone else []), *files]:
         found |= _keyed(_read(file), file)
