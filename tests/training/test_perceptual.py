@@ -442,3 +442,12 @@ def test_gradients_after_lessons_of_the_discriminator(make: Any) -> None:
     taught = weighted_gradients(phase, step=2, lessons=2)["adversarial"]
     assert taught != untaught
     assert all(torch.equal(a, b) for a, b in zip(before, phase.networks["generator"].parameters(), strict=True))
+
+
+def test_what_is_beside_the_papers_terms_stands_in_the_weights(make: Any) -> None:
+    assert make().metadata.note == "perceptual"
+    note = make(weight_statistics=0.01, weight_grid=0.1, grain=1.0).metadata.note
+    assert note == (
+        "perceptual; terms beside the paper's: grid, statistics; NIQE is computed from statistics that it was trained "
+        "with; aids: grain"
+    )

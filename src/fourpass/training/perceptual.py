@@ -230,11 +230,21 @@ def prepare(
     metadata = replace(
         start.metadata,
         data=f"{start.metadata.data}; perceptual phase: {len(pictures)} pictures: {names}",
-        note="perceptual",
+        note="; ".join(["perceptual", *beside_the_paper(recipe)]),
     )
     checked = PerceptualValidation(find_images(validation), generator) if validation else None
     guards = Guards(recipe.guard_steps, recipe.accuracy_limit, recipe.drift_limit)
     return PerceptualTraining(recipe, networks, optimizers, metadata, sources, predictors, checked, guards)
+
+
+def beside_the_paper(recipe: PerceptualRecipe) -> list[str]:
+    """Say what a recipe has beside the paper's terms, as its weights must wherever their numbers stand."""
+    terms = [name for name, weight in recipe.loss_weights.items() if weight and name not in table.PAPER]
+    found = [f"terms beside the paper's: {', '.join(terms)}"] if terms else []
+    if recipe.loss_weights["statistics"]:
+        found.append("NIQE is computed from statistics that it was trained with")
+    aids = [name for name in ("relativistic", "weight_steadiness", "grain", "jitter") if getattr(recipe, name)]
+    return found + ([f"aids: {', '.join(aids)}"] if aids else [])
 
 
 def freeze(generator: nn.Module, parts: Sequence[str]) -> None:
