@@ -302,7 +302,7 @@ def _size(url: str) -> int | None:
     return int(store.size(path)) if store.exists(path) else None
 
 
-def _write(url: str, make: Callable[[BinaryIO], None]) -> int:
+def _write(url: str, make: Callable[[BinaryIO], object]) -> int:
     """Have a picture written, whole or not at all; returns its bytes.
 
     The name of the part that is not whole yet follows from the output's, so that who does it again replaces it.

@@ -259,7 +259,7 @@ FRAMES = [RGB, GRAY[..., None].repeat(3, 2)]
         (make.encode(GRAY.astype(np.float32), "TIFF"), "floating point"),
         (make.encode(GRAY.astype(np.int32), "TIFF"), "32 bits"),
         (make.encode(Image.fromarray(RGB, "LAB"), "TIFF"), "8-bit Lab"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "libvips here cannot decode this HEIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "this build of libvips cannot decode this HEIF"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(40), "a video"),
     ],
 )  # fmt: skip

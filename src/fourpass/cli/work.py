@@ -110,7 +110,7 @@ def _upscale(
         target = streams.output
     began = time.monotonic()
     try:
-        job.upscale_file(upscaler, _source(pair, streams), target, planned, wishes, progress=progress)
+        outcome.lost = job.upscale_file(upscaler, _source(pair, streams), target, planned, wishes, progress=progress)
         if isinstance(upscaler, FaithfulUpscaler):
             _note(outcome, upscaler.take_facts(), disagreement)
     except WeightsError:  # no other file would fare better

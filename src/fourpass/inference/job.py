@@ -109,7 +109,7 @@ def upscale_file(
     wishes: Wishes,
     *,
     progress: Progress | None = None,
-) -> None:
+) -> tuple[str, ...]:
     """Read, upscale and write one file; the output is never whole in memory.
 
     Args:
@@ -119,6 +119,9 @@ def upscale_file(
         planned: what `plan` said of this file.
         wishes: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
+
+    Returns:
+        in words, what of the input is not in the output: what the plan said, and what only the pixels tell.
 
     Raises:
         ImageError: the input cannot be read, or the output not written.
@@ -137,6 +140,7 @@ def upscale_file(
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:
         _pour(target, bands, header, planned.key, options)
+    return (*planned.lost, *limits.lost_pixels(picture, planned.key))
 
 
 def _pour(target: BinaryIO, bands: Iterator[Pixels], header: Header, key: str, options: dict[str, Any]) -> None:
