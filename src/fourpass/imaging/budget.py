@@ -5,8 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import BinaryIO, Final
 
-MOST: Final = 32 * 2**20  # bytes of all metadata of a file, unpacked; photos have some 100 KiB, a workflow 10 MiB
-MOST_PARTS: Final = 1_000_000  # chunks, segments or blocks of a file
+MOST: Final = 16 * 2**20  # bytes of all metadata of a file, unpacked; photos have some 100 KiB, large workflows 5 MiB
+MOST_PARTS: Final = 1_000_000  # chunks or blocks of a file
+MOST_ASIDE: Final = 20_000  # chunks, segments or items of a file that hold no pixels
+MOST_FIELDS: Final = 200_000  # fields of all directories, or places of all items, of a file
+MOST_SCANS: Final = 100  # of a JPEG; progressive ones have some 10
 MOST_FRAMES: Final = 4_000  # of an animation, or pages of a TIFF
 
 
@@ -46,6 +49,8 @@ class Budget:
         Raises:
             zlib.error, ValueError: it is damaged, or cut short.
         """
+        if self.exceeded:  # else each of many would be unpacked only to be thrown away
+            return None
         unpacker = zlib.decompressobj()
         unpacked = unpacker.decompress(data, self.left + 1)
         if len(unpacked) > self.left:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from fourpass.imaging.profiles import Chromaticities
 from fourpass.imaging.splice import Spliced
 
+_MOST_WORDS = 20
+
 
 @dataclass
 class Found:
@@ -44,6 +46,8 @@ class Found:
     mended: bool = False
 
     def note(self, word: str) -> None:
-        """Say of metadata that it is not kept, once."""
-        if word not in self.unread:
+        """Say of metadata that it is not kept, once; a file may hold more kinds of it than anyone wants to read of."""
+        if len(self.unread) == _MOST_WORDS:
+            self.unread.append("more of the like")
+        elif word not in self.unread and len(self.unread) < _MOST_WORDS:
             self.unread.append(word)

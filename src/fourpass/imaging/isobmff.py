@@ -13,13 +13,27 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from fourpass.imaging.atomic import write_all
-from fourpass.imaging.budget import Budget
+from fourpass.imaging.budget import MOST_FIELDS, Budget
 from fourpass.imaging.found import Found
 from fourpass.imaging.metadata import Metadata
 from fourpass.imaging.splice import Part, Spliced
 
 _MOST_BOXES: Final = 20_000
 _LARGEST_META: Final = 2**24  # bytes of the box that describes the items
+_PICTURES: Final = (
+    b"",
+    b"av01",
+    b"hvc1",
+    b"grid",
+    b"iovl",
+    b"iden",
+    b"tmap",
+    b"jpeg",
+    b"j2k1",
+    b"avc1",
+    b"vvc1",
+    b"unci",
+)
 _XMP_TYPE: Final = b"application/rdf+xml\0"
 
 
@@ -31,6 +45,7 @@ class _Item:
     kind_at: int = 0
     is_xmp: bool = False
     extents: list[tuple[int, int]] = field(default_factory=list)
+    lengths: list[tuple[int, int]] = field(default_factory=list)  # where the length of each is stated, in bytes
     inside: bool = False  # in the idat box
 
 
@@ -63,12 +78,13 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
         primary = _primary(meta)
         _colour(meta, primary, budget, found)
         idat = next((at for name, at, _ in _boxes(meta, 12) if name == b"idat"), 0)
-        changed: list[int] = []
+        changed = dict.fromkeys(_descriptions(meta, start), b"none")
         for item in items.values():
-            if item.kind in (b"Exif", b"mime"):
-                changed.append(item.kind_at)
+            if item.kind not in _PICTURES:
+                changed[item.kind_at] = b"none"
+                changed.update((start + place, (1).to_bytes(width, "big")) for place, width in item.lengths if width)
                 _read(stream, item, start + idat, budget, found)
-            elif item.kind == b"tmap":
+            if item.kind == b"tmap":
                 found.left_out.append("the gain map (HDR)")
         if not found.left_out and b"hdrgainmap" in meta.lower():
             found.left_out.append("the gain map (HDR)")
@@ -76,9 +92,10 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
             found.left_out.append("the depth map")
         parts: list[Part] = []
         at = 0
-        for place in sorted(changed):  # to libvips, metadata are items of no type that it knows
-            parts += [(at, place - at), b"none"]
-            at = place + 4
+        for place in sorted(changed):  # to libvips, metadata are items of no type that it knows, and of one byte
+            if place >= at:
+                parts += [(at, place - at), changed[place]]
+                at = place + len(changed[place])
         found.view = Spliced(stream, [*parts, (at, 2**62)])
     except (_DamagedError, struct.error):
         found.note("metadata (damaged)")
@@ -138,7 +155,7 @@ class _Locations:
         self._version = reader.number(1)
         self._flags = reader.bytes(3)
         self.items = []
-        for identity, method, extents in _locations(_Reader(box, 8)):
+        for identity, method, extents, _ in _locations(_Reader(box, 8)):
             self.items.append((identity, method, extents))
 
     @property
@@ -213,9 +230,9 @@ def _items(meta: bytes, start: int) -> dict[int, _Item]:
                 if kind == b"infe" and meta[inner : inner + 1] in (b"\2", b"\3"):
                     _item(meta[inner : inner - 8 + length], start + inner, items)
         elif name == b"iloc":
-            for identity, method, extents in _locations(_Reader(meta[: at - 8 + size], at)):
+            for identity, method, extents, lengths in _locations(_Reader(meta[: at - 8 + size], at)):
                 item = items.setdefault(identity, _Item())
-                item.inside, item.extents = method == 1, extents
+                item.inside, item.extents, item.lengths = method == 1, extents, lengths
     return items
 
 
@@ -229,26 +246,43 @@ def _item(box: bytes, at: int, items: dict[int, _Item]) -> None:
     item.is_xmp = item.kind == b"mime" and _XMP_TYPE in box
 
 
-def _locations(reader: _Reader) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
-    """Yield (item, construction method, extents as (offset, length)) of an iloc box."""
+def _locations(reader: _Reader) -> Iterator[tuple[int, int, list[tuple[int, int]], list[tuple[int, int]]]]:
+    """Yield (item, construction method, extents as (offset, length), where those lengths stand) of an iloc box."""
     version = reader.number(4) >> 24
     widths = reader.number(2)
     offset_width, length_width, base_width, index_width = ((widths >> shift) & 15 for shift in (12, 8, 4, 0))
     if not {offset_width, length_width, base_width} <= {0, 4, 8}:
         raise _DamagedError
     wide = 4 if version == 2 else 2
+    left = MOST_FIELDS
     for _ in range(reader.number(wide)):
         identity = reader.number(wide)
         method = reader.number(2) & 15 if version in (1, 2) else 0
         reader.number(2)
         base = reader.number(base_width)
-        extents = []
-        for _ in range(reader.number(2)):
+        extents, lengths = [], []
+        count = reader.number(2)
+        left -= 1 + count
+        if left < 0:
+            raise _DamagedError
+        for _ in range(count):
             if version in (1, 2):
                 reader.number(index_width)
             offset = reader.number(offset_width)
+            lengths.append((reader.at, length_width))
             extents.append((base + offset, reader.number(length_width)))
-        yield identity, method, extents
+        yield identity, method, extents, lengths
+
+
+def _descriptions(meta: bytes, start: int) -> list[int]:
+    """Return where the file says that an item describes another, as metadata do."""
+    found = []
+    for name, at, size in _boxes(meta, 12):
+        if name == b"iref":
+            for kind, inner, _ in _boxes(meta, at + 4, at - 8 + size):
+                if kind == b"cdsc":
+                    found.append(start + inner - 4)
+    return found
 
 
 def _primary(meta: bytes) -> int:
@@ -264,7 +298,7 @@ def _read(stream: BinaryIO, item: _Item, idat: int, budget: Budget, found: Found
     pieces = [budget.read(stream, at + (idat if item.inside else 0), length) for at, length in item.extents]
     data = b"".join(piece for piece in pieces if piece is not None)
     if None in pieces or not data:
-        found.note("damaged EXIF or XMP")
+        found.note("damaged EXIF or XMP" if item.kind in (b"Exif", b"mime") else "damaged item")
     elif item.kind == b"Exif":
         skipped = 4 + int.from_bytes(data[:4], "big")
         if found.exif is None and skipped < len(data):
@@ -273,8 +307,10 @@ def _read(stream: BinaryIO, item: _Item, idat: int, budget: Budget, found: Found
             found.note("further EXIF")
     elif item.is_xmp and found.xmp is None:
         found.xmp = data
+    elif item.is_xmp:
+        found.note("further XMP")
     else:
-        found.note("further XMP" if item.is_xmp else "an item of a MIME type")
+        found.note(f"item {item.kind.decode('latin-1')!a}")
 
 
 def _colour(meta: bytes, primary: int, budget: Budget, found: Found) -> None:

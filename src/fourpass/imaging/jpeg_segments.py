@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from fourpass.errors import ImageError
 from fourpass.imaging import photoshop
-from fourpass.imaging.budget import MOST_PARTS, Budget
+from fourpass.imaging.budget import MOST_ASIDE, MOST_PARTS, MOST_SCANS, Budget
 from fourpass.imaging.found import Found
 from fourpass.imaging.metadata import Metadata
 from fourpass.imaging.splice import Part, Spliced
@@ -30,7 +31,11 @@ _SMALL, _PIECE = 2**12, 2**20  # bytes that are searched at once
 
 
 def scan(stream: BinaryIO, budget: Budget) -> Found:
-    """Find what an open JPEG file holds."""
+    """Find what an open JPEG file holds.
+
+    Raises:
+        ImageError: it has more scans than any picture needs; the message does not name the file.
+    """
     parts: list[Part] = [(0, 2)]
     found = Found(Spliced(stream, []))
     profile: dict[int, bytes] = {}
@@ -97,6 +102,10 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
         if kind == _SOS:
             stream.seek(end)
             scans.append(stream.read(64))
+            if len(scans) > MOST_SCANS:
+                raise ImageError(
+                    f"has more than {MOST_SCANS} scans, which would take hours to decode; open and save it anew"
+                )
         if kind == _EOI:
             end += 2
             break
@@ -142,7 +151,7 @@ def _segment(marker: int, data: bytes) -> bytes:
 def _segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
     """Yield (offset, marker, length of its data) up to the first scan, whose length is 0, or to what is no segment."""
     at = 2
-    for _ in range(MOST_PARTS):
+    for _ in range(MOST_ASIDE):
         stream.seek(at)
         start = stream.read(4)
         if len(start) < 4 or start[0] != 0xFF:
@@ -158,6 +167,8 @@ def _segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
             break
         yield at, start[1], length
         at += 4 + length
+    else:
+        raise ImageError(f"has more than {MOST_ASIDE:,} segments; open and save it anew")
     yield at, _EOI, 0
 
 

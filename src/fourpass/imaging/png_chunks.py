@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from fourpass.errors import ImageError
 from fourpass.imaging import photoshop
-from fourpass.imaging.budget import MOST_PARTS, Budget
+from fourpass.imaging.budget import MOST_ASIDE, MOST_PARTS, Budget
 from fourpass.imaging.found import Found
 from fourpass.imaging.metadata import Metadata
 from fourpass.imaging.splice import Part, Spliced
@@ -39,12 +39,16 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     """Find what an open PNG file holds.
 
     Raises:
-        ImageError: it is animated; the message does not name the file.
+        ImageError: it is animated, or has more chunks than any picture needs; the message does not name the file.
     """
     parts: list[Part] = [(0, 8)]
     found = Found(Spliced(stream, []))
     raw: dict[str, bytes] = {}
+    aside = 0
     for name, at, length in _chunks(stream):
+        aside += name not in _PIXELS
+        if aside > MOST_ASIDE:
+            raise ImageError(f"has more than {MOST_ASIDE:,} chunks beside its pixels; open and save it anew")
         if name in _PIXELS:
             parts.append((at - 8, 12 + length))
         elif name in _READ:

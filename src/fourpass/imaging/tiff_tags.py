@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from fourpass.errors import ImageError
 from fourpass.imaging import directories, exif, photoshop
 from fourpass.imaging.atomic import write_all
-from fourpass.imaging.budget import MOST_FRAMES, Budget
+from fourpass.imaging.budget import MOST_FIELDS, MOST_FRAMES, Budget
 from fourpass.imaging.directories import DamagedError, Entry, Layout
 from fourpass.imaging.found import Found
 from fourpass.imaging.maker_notes import stands_alone
@@ -74,6 +74,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     found = Found(Spliced(stream, [(0, 2**62)]))
     pages: list[_Page] = []
     seen: set[int] = set()
+    total = 0
     while layout is not None and at and at not in seen:
         seen.add(at)
         try:
@@ -82,6 +83,9 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
             break
         if len(pages) > MOST_FRAMES:
             raise ImageError(f"has more than {MOST_FRAMES:,} pages; split it into several files first")
+        total += len(pages[-1].raws)
+        if total > MOST_FIELDS:
+            raise ImageError(f"has more than {MOST_FIELDS:,} fields in its directories; open and save it anew")
         at = layout.number(pages[-1].following)
     if layout is None or not pages:
         return found

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from fourpass.imaging.atomic import write_all
-from fourpass.imaging.budget import MOST_PARTS, Budget
+from fourpass.imaging.budget import MOST_ASIDE, Budget
 from fourpass.imaging.found import Found
 from fourpass.imaging.metadata import Metadata
 from fourpass.imaging.splice import Part, Spliced
@@ -100,7 +100,7 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     stream.seek(4)
     end = 8 + int.from_bytes(stream.read(4), "little")
     at = 12
-    for _ in range(MOST_PARTS):
+    for _ in range(MOST_ASIDE):
         stream.seek(at)
         start = stream.read(8)
         if len(start) < 8 or at + 8 > end:
