@@ -136,9 +136,15 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 def _read(name: bytes, data: bytes, found: Found, raw: dict[str, bytes], budget: Budget) -> None:
     """Take what a chunk says."""
     if name in _TEXTS:
-        pair = _text(name, data, budget)
-        if pair is not None:
-            _keep(*pair, found, raw)
+        keyword, text, encoding = _text(name, data, budget)
+        if text is None:
+            return
+        if keyword == _XMP_KEYWORD:
+            found.xmp = found.xmp or text
+        elif keyword.startswith(_RAW):
+            _keep_raw(keyword, text, found, raw)
+        else:
+            found.texts.append((keyword, text.decode(encoding)))
     elif name == b"iCCP":
         _, _, rest = data.partition(b"\0")
         found.icc = budget.unpack(rest[1:])
@@ -161,36 +167,30 @@ def _read(name: bytes, data: bytes, found: Found, raw: dict[str, bytes], budget:
         found.is_srgb = True
 
 
-def _keep(keyword: str, text: str, found: Found, raw: dict[str, bytes]) -> None:
-    """Sort a text: most are texts, some are other metadata in disguise."""
-    if keyword == _XMP_KEYWORD:
-        if found.xmp is None:
-            found.xmp = text.encode()
-    elif keyword.startswith(_RAW):
-        kind = keyword.removeprefix(_RAW).lower()
-        block = binascii.unhexlify("".join(text.split()[2:]))
-        if kind == "app1" and block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
-            raw.setdefault("xmp", block.partition(b"\0")[2])
-        elif kind in ("exif", "app1"):
-            raw.setdefault("exif", block.removeprefix(b"Exif\0\0"))
-        elif kind == "xmp":
-            raw.setdefault("xmp", block)
-        elif kind in ("icc", "icm"):
-            raw.setdefault("icc", block)
-        elif kind in ("iptc", "8bim"):
-            records = photoshop.records(block)
-            if records:
-                raw.setdefault("iptc", records)
-            if photoshop.has_others(block):
-                found.note("Photoshop image resources")
-        else:
-            found.note(f"raw profile {kind[:20]!a}")
+def _keep_raw(keyword: str, text: bytes, found: Found, raw: dict[str, bytes]) -> None:
+    """Take other metadata that is dressed as a text: a name, a length, and hexadecimal digits."""
+    kind = keyword.removeprefix(_RAW).lower()
+    block = binascii.unhexlify(b"".join(text.split()[2:]))
+    if kind == "app1" and block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
+        raw.setdefault("xmp", block.partition(b"\0")[2])
+    elif kind in ("exif", "app1"):
+        raw.setdefault("exif", block.removeprefix(b"Exif\0\0"))
+    elif kind == "xmp":
+        raw.setdefault("xmp", block)
+    elif kind in ("icc", "icm"):
+        raw.setdefault("icc", block)
+    elif kind in ("iptc", "8bim"):
+        records = photoshop.records(block)
+        if records:
+            raw.setdefault("iptc", records)
+        if photoshop.has_others(block):
+            found.note("Photoshop image resources")
     else:
-        found.texts.append((keyword, text))
+        found.note(f"raw profile {kind[:20]!a}")
 
 
-def _text(name: bytes, data: bytes, budget: Budget) -> tuple[str, str] | None:
-    """Return the (keyword, text) of a chunk, or None where it no longer fits."""
+def _text(name: bytes, data: bytes, budget: Budget) -> tuple[str, bytes | None, str]:
+    """Return the keyword, the text (None where it no longer fits) and the encoding of a chunk."""
     keyword, _, rest = data.partition(b"\0")
     encoding = "latin-1"
     if name == b"iTXt":
@@ -202,6 +202,4 @@ def _text(name: bytes, data: bytes, budget: Budget) -> tuple[str, str] | None:
         packed = name == b"zTXt"
         rest = rest[1:] if packed else rest
     unpacked = budget.unpack(rest) if packed else rest
-    if unpacked is None:
-        return None
-    return keyword.decode("latin-1"), unpacked.decode(encoding)
+    return keyword.decode("latin-1"), unpacked, encoding

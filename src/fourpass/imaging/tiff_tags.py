@@ -253,6 +253,7 @@ def _collect(stream: BinaryIO, layout: Layout, shown: list[_Page], budget: Budge
 
 def _iptc(records: bytes | None) -> bytes | None:
     """Return IPTC records; in a big-endian file, bytes that are labelled as 32-bit numbers come swapped."""
-    if records and records[0] != 0x1C:
-        records = directories.swapped(records, 4)
+    if records and records[0] != 0x1C and len(records) % 4 == 0:
+        swapped = directories.swapped(records, 4)
+        return swapped if swapped[0] == 0x1C else records
     return records
