@@ -34,6 +34,7 @@ _PICTURES: Final = (
     b"vvc1",
     b"unci",
 )
+_BT601: Final = 6
 _XMP_TYPE: Final = b"application/rdf+xml\0"
 
 
@@ -102,13 +103,12 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     return found
 
 
-def finish(stream: BinaryIO, metadata: Metadata, *, lossless: bool) -> None:
+def finish(stream: BinaryIO, metadata: Metadata) -> None:
     """Add EXIF and HDR colour to a finished AVIF, open for reading and writing, as libheif lays it out.
 
     Args:
         stream: the file.
         metadata: what it is to carry; ICC and XMP, libvips wrote already.
-        lossless: whether it was written so, with the identity matrix.
     """
     if not (metadata.exif or metadata.cicp):
         return
@@ -129,7 +129,7 @@ def finish(stream: BinaryIO, metadata: Metadata, *, lossless: bool) -> None:
         if b"iref" not in order:
             order.append(b"iref")
     if metadata.cicp:
-        boxes[b"iprp"] = _with_colour(boxes[b"iprp"], primary, metadata.cicp, 0 if lossless else 6)
+        boxes[b"iprp"] = _with_colour(boxes[b"iprp"], primary, metadata.cicp)
     placed = _Locations(boxes[b"iloc"])
     if payload:
         placed.items.append((identity, 0, [(end + 8, len(payload))]))
@@ -351,11 +351,17 @@ def _associations(reader: _Reader) -> Iterator[tuple[int, list[int]]]:
         yield item, indices
 
 
-def _with_colour(container: bytes, primary: int, codes: tuple[int, int], matrix: int) -> bytes:
-    """Add code points to the properties, as the primary item's."""
+def _with_colour(container: bytes, primary: int, codes: tuple[int, int]) -> bytes:
+    """State code points among the properties, as the primary item's.
+
+    libheif states them itself where the matrix is not the usual one; else it is BT.601's, of full range.
+    """
+    stated = container.find(b"colrnclx")
+    if stated >= 0:
+        return container[: stated + 8] + struct.pack(">HH", *codes) + container[stated + 12 :]
     boxes = {name: container[at : at - 8 + size] for name, at, size in _boxes(container, 8)}
     count = sum(1 for _ in _boxes(boxes[b"ipco"], 0)) + 1
-    colour = _box(b"colr", b"nclx" + struct.pack(">HHHB", *codes, matrix, 0x80))
+    colour = _box(b"colr", b"nclx" + struct.pack(">HHHB", *codes, _BT601, 0x80))
     old = io.BytesIO(boxes[b"ipma"])
     head = old.read(8)
     new = head

@@ -119,7 +119,7 @@ def encode(
     elif key == "webp":
         webp_chunks.finish(stream, _with_resolution(kept), header.size, alpha=header.alpha)
     elif key == "avif":
-        isobmff.finish(stream, _with_resolution(kept), lossless=quality == 100)
+        isobmff.finish(stream, _with_resolution(kept))
 
 
 class _Headed:

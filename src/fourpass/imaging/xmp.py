@@ -10,7 +10,7 @@ import re
 _ORIENTATION = re.compile(
     rb"(tiff:Orientation\s{0,9}=\s{0,9}[\"']\s{0,9}|<tiff:Orientation>\s{0,9})([1-8])(?=\s{0,9}(?:[\"']|</))"
 )
-_WIDTH = rb"exif:PixelXDimension|tiff:ImageWidth"
+_SIZES = {b"exif:PixelYDimension": 0, b"tiff:ImageLength": 0, b"exif:PixelXDimension": 1, b"tiff:ImageWidth": 1}
 # Namespaces that describe further pictures, videos or depth in the same file, and the names that do so; b"" for all.
 _CLAIMS = {
     b"http://ns.google.com/photos/1.0/camera/": rb"(?:Motion|Micro)\w{1,60}",
@@ -26,20 +26,21 @@ _CLAIMS = {
 
 def orientation(packet: bytes) -> int:
     """Return how a packet says that the picture is turned and flipped: 1..8, as EXIF has it; 1 where it does not."""
-    found = _ORIENTATION.search(packet)
+    found = _ORIENTATION.search(packet) if b"tiff:Orientation" in packet else None
     return int(found[2]) if found else 1
 
 
 def upright(packet: bytes) -> bytes:
     """Return a packet whose orientation, if it has one, says upright."""
-    return _ORIENTATION.sub(rb"\g<1>1", packet)
+    return _ORIENTATION.sub(rb"\g<1>1", packet) if orientation(packet) != 1 else packet
 
 
 def resized(packet: bytes, size: tuple[int, int]) -> bytes:
-    """Return a packet that states the width and height of the picture, where it states any, as those of `size`."""
-    for names, length in ((rb"exif:PixelYDimension|tiff:ImageLength", size[0]), (_WIDTH, size[1])):
-        stated = rb"((?:" + names + rb")(?:\s{0,9}=\s{0,9}[\"']|>)\s{0,9})\d{1,9}(?=\s{0,9}[\"'<])"
-        packet = re.sub(stated, rb"\g<1>%d" % length, packet)
+    """Return a packet that states (rows, columns), where it states any size of the picture."""
+    for name, length in _SIZES.items():
+        if name in packet:
+            stated = rb"(" + name + rb"(?:\s{0,9}=\s{0,9}[\"']|>)\s{0,9})\d{1,9}(?=\s{0,9}[\"'<])"
+            packet = re.sub(stated, rb"\g<1>%d" % size[length], packet)
     return packet
 
 
