@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Final
@@ -12,8 +11,9 @@ import pyvips
 from numpy.typing import NDArray
 
 from fourpass.errors import ImageError
-from fourpass.imaging import formats, gif_blocks, isobmff, jpeg_segments, metadata, png_chunks, tiff_tags, webp_chunks
+from fourpass.imaging import avif, formats, gif_blocks, jpeg_segments, metadata, png_chunks, tiff_tags, webp_chunks
 from fourpass.imaging.budget import MOST, MOST_FRAMES, Budget
+from fourpass.imaging.failures import DAMAGED, refusal
 from fourpass.imaging.found import Found
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.imaging.splice import Spliced
@@ -44,19 +44,13 @@ _SCANS: Final[Mapping[str, Callable[[BinaryIO, Budget], Found]]] = {
     "png": png_chunks.scan,
     "webp": webp_chunks.scan,
     "tiff": tiff_tags.scan,
-    "avif": isobmff.scan,
-    "heif": isobmff.scan,
+    "avif": avif.scan,
+    "heif": avif.scan,
     "gif": gif_blocks.scan,
 }
 _BLOBS: Final = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data"}
-# What libvips, libtiff, libjpeg and libheif say of codings that they know, or may know, and were built without.
-_UNSUPPORTED: Final = re.compile(
-    r"not (?:been )?(?:configured|supported|implemented|compiled)|unsupported|cannot handle|compression scheme",
-    re.IGNORECASE,
-)
 _KINDS: Final = {"float": "floating point", "double": "floating point", "int": "32 bits", "uint": "32 bits"}
 _LAB: Final = ("lab", "labs", "labq")
-_DAMAGED: Final = "get the file again, or open it in an editor and export what is left"
 
 
 @dataclass(frozen=True)
@@ -112,17 +106,11 @@ def decode(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Picture:
     return Picture(said, np.ascontiguousarray(frames[..., :-1]), np.ascontiguousarray(frames[..., -1]))
 
 
-def reason(error: pyvips.Error) -> str:
-    """Return what libvips says of a failure, in one short line."""
-    lines = [line.strip() for line in str(error.detail or error.message).splitlines() if line.strip()]
-    return lines[0] if lines else "libvips gives no reason"
-
-
 def _decoded(image: pyvips.Image, said: Header, name: str, key: str) -> NDArray[Any]:
     try:
         return np.frombuffer(_as_rgb(image, deep=said.depth > 8).write_to_memory(), said.dtype)
     except pyvips.Error as error:
-        raise _failure(name, key, error) from None
+        raise refusal(name, key, error) from None
 
 
 def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
@@ -150,7 +138,7 @@ def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
     try:
         image: pyvips.Image = getattr(pyvips.Image, _LOADERS[key])(source, **options)
     except pyvips.Error as error:
-        raise _failure(name, key, error) from None
+        raise refusal(name, key, error) from None
     if key not in _SCANS:
         names = set(image.get_fields())
         for part, field in _BLOBS.items():
@@ -167,33 +155,13 @@ def _has_loader(name: str) -> bool:
     return True
 
 
-def _failure(name: str, key: str, error: pyvips.Error) -> ImageError:
-    """Tell what is damaged from what this build of libvips has no decoder for."""
-    said = str(error)
-    if key == "heif":
-        return ImageError(
-            f"{name}: this build of libvips cannot decode this HEIF ({reason(error)}); export it as JPEG, PNG or AVIF "
-            "first"
-        )
-    if "labq" in said:
-        return ImageError(f"{name}: is 8-bit Lab, which libvips does not read; convert it to RGB first")
-    if "differs from page" in said:
-        return ImageError(f"{name}: its pages differ in kind; split it into a file a page")
-    if _UNSUPPORTED.search(said):
-        return ImageError(
-            f"{name}: is coded in a way that this build of libvips does not support ({reason(error)}); convert it to "
-            "PNG or a plain TIFF first"
-        )
-    return ImageError(f"{name}: is cut short or damaged ({reason(error)}); {_DAMAGED}")
-
-
 def _said(opened: _Opened, key: str, name: str, max_pixels: int) -> Header:
     """Read the header; names of fields that are no text come from damaged files, and stop pyvips."""
     try:
         return _header(opened.image, opened.found, key, name, max_pixels)
     except (UnicodeDecodeError, pyvips.Error) as error:
         raise ImageError(
-            f"{name}: is cut short or damaged ({error.__class__.__name__} in its header); {_DAMAGED}"
+            f"{name}: is cut short or damaged ({error.__class__.__name__} in its header); {DAMAGED}"
         ) from None
 
 

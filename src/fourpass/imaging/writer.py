@@ -15,7 +15,7 @@ import numpy as np
 import pyvips
 
 from fourpass.errors import ImageError
-from fourpass.imaging import exif, isobmff, jpeg_segments, limits, metadata, png_chunks, tiff_tags, webp_chunks
+from fourpass.imaging import avif, exif, jpeg_segments, limits, metadata, png_chunks, tiff_tags, webp_chunks
 from fourpass.imaging.atomic import unwritable, write_all
 from fourpass.imaging.carrier import Feed, png
 from fourpass.imaging.formats import FORMATS
@@ -119,7 +119,7 @@ def encode(
     elif key == "webp":
         webp_chunks.finish(stream, _with_resolution(kept), header.size, alpha=header.alpha)
     elif key == "avif":
-        isobmff.finish(stream, _with_resolution(kept))
+        avif.finish(stream, _with_resolution(kept))
 
 
 class _Headed:
