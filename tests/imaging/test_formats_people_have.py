@@ -89,7 +89,7 @@ def test_formats_that_a_build_may_lack(monkeypatch: pytest.MonkeyPatch, data: by
     assert f"is a {name}, which this build of libvips does not read; convert it to PNG first" in refusal(data)
 
 
-@pytest.mark.parametrize(("format", "loader"), [("BMP", "magickload_source"), ("PPM", "ppmload_source")])
+@pytest.mark.parametrize(("format", "loader"), [("BMP", "magickload_buffer"), ("PPM", "ppmload_source")])
 def test_formats_that_a_build_may_have(format: str, loader: str) -> None:
     if not reader._has_loader(loader):
         pytest.skip(f"this build of libvips has no {loader}")

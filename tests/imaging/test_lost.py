@@ -219,6 +219,7 @@ def test_xmp_of_a_gif(tmp_path: Path) -> None:
         (make.encode(RGB, "JPEG") + b"left over", "9 bytes behind the picture"),
         (make.encode(RGB, "TIFF", tiffinfo={33550: (10.0, 10.0, 0.0), 33922: (0.0,) * 6}), "GeoTIFF"),
         (make.encode(RGB, "TIFF", tiffinfo={65000: "private"}), "TIFF tag 65000"),
+        (make.encode(RGB, "TIFF", tiffinfo=dict.fromkeys(range(65000, 65005), "x")), "TIFF tags 65000, 65001, 65002 and 2 more"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip

@@ -57,10 +57,10 @@ class Metadata:
 def orientation(found: Found, key: str) -> int:
     """Return how a picture is turned and flipped: 1..8, as EXIF has it.
 
-    EXIF decides; XMP where EXIF does not say. In AVIF and HEIF, what turns is a property that decoding obeys, and
-    EXIF and XMP only repeat it.
+    EXIF decides; XMP where EXIF does not say. In AVIF, HEIF and JPEG XL, what turns is a property that decoding obeys,
+    and EXIF and XMP only repeat it.
     """
-    if key in ("avif", "heif"):
+    if key in ("avif", "heif", "jxl"):
         return 1
     if key == "tiff" and 1 <= found.turn <= 8 and found.turn != 1:
         return found.turn

@@ -37,7 +37,7 @@ _LOADERS: Final = {
     "jxl": "jxlload_source",
     "jp2": "jp2kload_source",
     "ppm": "ppmload_source",
-    "bmp": "magickload_source",
+    "bmp": "magickload_buffer",
 }
 _SCANS: Final[Mapping[str, Callable[[BinaryIO, Budget], Found]]] = {
     "jpeg": jpeg_segments.scan,
@@ -134,7 +134,8 @@ def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
     options: dict[str, Any] = {"access": "sequential", "fail_on": "warning" if found.mended else "error"}
     if formats.FORMATS[key].frames:
         options["n"] = -1
-    source = found.view.source()
+    whole = _LOADERS[key].endswith("_buffer")  # ImageMagick takes no streams
+    source = found.view.read(len(found.view)) if whole else found.view.source()
     try:
         image: pyvips.Image = getattr(pyvips.Image, _LOADERS[key])(source, **options)
     except pyvips.Error as error:

@@ -147,7 +147,7 @@ def unfit(block: bytes) -> list[str]:
         fields = exif.read(block)
     except DamagedError:
         return ["EXIF"]
-    words = ["damaged EXIF fields"] if fields.missing else []
+    words = ["EXIF fields (damaged, or too large together)"] if fields.missing else []
     if len(_movable(fields.exif)) < len(fields.exif):
         words.append("maker note")
     return words
@@ -235,16 +235,21 @@ def _collect(stream: BinaryIO, layout: Layout, shown: list[_Page], budget: Budge
         if photoshop.has_others(resources):
             found.note("Photoshop image resources")
     about = [entry for entry in fields.first if entry.tag in _ABOUT]
-    private = _movable(fields.exif)
-    if len(private) < len(fields.exif):
+    movable = _movable(fields.exif)
+    if len(movable) < len(fields.exif):
         found.note("maker note")
-    if about or private or fields.gps:
-        found.exif = exif.serialised(about, private, fields.gps, fields.interoperability)
+    if about or movable or fields.gps:
+        found.exif = exif.serialised(about, movable, fields.gps, fields.interoperability)
     stated = exif.resolution(exif.serialised([entry for entry in fields.first if entry.tag in _RESOLUTION]))
     found.dpi = stated and (round(stated[0], 4), round(stated[1], 4))
     known = _PIXELS | _STORAGE | _ABOUT | _RESOLUTION | _ELSEWHERE | _BELOW
-    for tag in sorted({layout.tag(raw) for raw in shown[0].raws} - known):
-        found.note(_NAMES.get(tag, f"TIFF tag {tag}"))
+    others = sorted({layout.tag(raw) for raw in shown[0].raws} - known)
+    for tag in others:
+        if tag in _NAMES:
+            found.note(_NAMES[tag])
+    if private := [str(tag) for tag in others if tag not in _NAMES]:
+        more = f" and {len(private) - 3} more" if len(private) > 3 else ""
+        found.note(f"TIFF tag{'s' * (len(private) > 1)} {', '.join(private[:3])}{more}")
     if fields.missing:
         found.note("damaged TIFF fields")
     if any({layout.tag(raw) for raw in page.raws} - _PIXELS - _STORAGE - {directories.ICC} for page in shown[1:]):
