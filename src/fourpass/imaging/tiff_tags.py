@@ -5,10 +5,8 @@ Sources: TIFF 6.0; Adobe, TIFF technical notes (photometric 32803) and the DNG s
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from fourpass.errors import ImageError
@@ -20,10 +18,8 @@ from fourpass.imaging.found import Found
 from fourpass.imaging.maker_notes import stands_alone
 from fourpass.imaging.metadata import Metadata
 from fourpass.imaging.splice import Part, Spliced
+from fourpass.imaging.tiff_pages import SUB_DIRECTORIES, Page, is_raw, pictures
 
-_SUBFILE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG = 254, 262, 330, 50706
-_REDUCED, _MASK = 1, 4
-_RAW_PHOTOMETRIC: Final = (32803, 34892)  # a filter array of colours, and linear raw
 # What libvips needs to decode the pixels.
 _PIXELS: Final = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 292, 293, 296, 317, 320, 322, 323}
@@ -40,25 +36,9 @@ _ABOUT: Final = {11, 269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 
 _NAMES: Final = {
     33550: "GeoTIFF", 33922: "GeoTIFF", 34264: "GeoTIFF", 34735: "GeoTIFF", 34736: "GeoTIFF", 34737: "GeoTIFF",
     42112: "GDAL metadata", 42113: "GDAL metadata", 37724: "Photoshop layers", 50838: "ImageJ metadata",
-    50839: "ImageJ metadata", _SUB_DIRECTORIES: "further pictures in sub-directories",
+    50839: "ImageJ metadata", SUB_DIRECTORIES: "further pictures in sub-directories",
 }  # fmt: skip
 _RAW: Final = "is a camera raw file; develop it with a raw converter first, and export it as TIFF, PNG or JPEG"
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A directory: where it starts, its entries as stored, and the pointer to the next."""
-
-    at: int
-    raws: list[bytes]
-    following: bytes
-
-    def value(self, layout: Layout, tag: int) -> int:
-        """The number that a field holds; 0 where there is none."""
-        return next((layout.inline(raw) for raw in self.raws if layout.tag(raw) == tag), 0)
-
-    def size(self, layout: Layout) -> tuple[int, int]:
-        return self.value(layout, directories.IMAGE_LENGTH), self.value(layout, directories.IMAGE_WIDTH)
 
 
 def scan(stream: BinaryIO, budget: Budget) -> Found:
@@ -72,13 +52,13 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     start = stream.read(16)
     layout, at = directories.header(start)
     found = Found(Spliced(stream, [(0, 2**62)]))
-    pages: list[_Page] = []
+    pages: list[Page] = []
     seen: set[int] = set()
     total = 0
     while layout is not None and at and at not in seen:
         seen.add(at)
         try:
-            pages.append(_Page(at, *directories.raw_entries(stream, layout, at)))
+            pages.append(Page(at, *directories.raw_entries(stream, layout, at)))
         except DamagedError:
             break
         if len(pages) > MOST_FRAMES:
@@ -89,9 +69,9 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
         at = layout.number(pages[-1].following)
     if layout is None or not pages:
         return found
-    if start[8:10] == b"CR" or _is_raw(stream, layout, pages[0]):
+    if start[8:10] == b"CR" or is_raw(stream, layout, pages[0]):
         raise ImageError(_RAW)
-    shown = _shown(layout, pages, found)
+    shown = pictures(layout, pages, found)
     found.frames = len(shown)
     found.turn = shown[0].value(layout, directories.ORIENTATION)
     found.view = Spliced(stream, _parts(layout, shown))
@@ -113,7 +93,7 @@ def finish(stream: BinaryIO, metadata: Metadata) -> None:
     below: dict[int, tuple[Sequence[Entry], dict[int, Sequence[Entry]]]] = {}
     if metadata.exif:
         fields = exif.read(metadata.exif)
-        unknown = _PIXELS | _STORAGE | _RESOLUTION | _ELSEWHERE | _BELOW | {_SUB_DIRECTORIES}
+        unknown = _PIXELS | _STORAGE | _RESOLUTION | _ELSEWHERE | _BELOW | {SUB_DIRECTORIES}
         added += [entry for entry in fields.first if entry.tag not in unknown and entry.tag < 50706]
         below[directories.EXIF_DIRECTORY] = (
             _movable(fields.exif),
@@ -158,49 +138,7 @@ def _movable(fields: Sequence[Entry]) -> list[Entry]:
     return [each for each in fields if each.tag != directories.MAKER_NOTE or stands_alone(each.data)]
 
 
-def _is_raw(stream: BinaryIO, layout: Layout, first: _Page) -> bool:
-    """Whether a directory, or one below it, holds what a sensor saw rather than a picture."""
-    if first.value(layout, _DNG) or first.value(layout, _PHOTOMETRIC) in _RAW_PHOTOMETRIC:
-        return True
-    for raw in first.raws:
-        if layout.tag(raw) != _SUB_DIRECTORIES:
-            continue
-        count, at = layout.number(raw[4 : 4 + layout.pointer]), layout.inline(raw)
-        offsets = [at]
-        if count > 1:
-            stream.seek(min(at, 2**62))
-            width = 8 if layout.number(raw[2:4]) in (16, 18) else 4
-            data = stream.read(width * min(count, 16))
-            offsets = [layout.number(data[place : place + width]) for place in range(0, len(data), width)]
-        for offset in offsets:
-            try:
-                page = _Page(offset, *directories.raw_entries(stream, layout, offset))
-            except DamagedError:
-                continue
-            if page.value(layout, _PHOTOMETRIC) in _RAW_PHOTOMETRIC:
-                return True
-    return False
-
-
-def _shown(layout: Layout, pages: list[_Page], found: Found) -> list[_Page]:
-    """Return the pages that are pictures: not masks, not smaller copies, and of a pyramid the largest."""
-    whole = [page for page in pages if not page.value(layout, _SUBFILE) & (_REDUCED | _MASK)] or pages[:1]
-    if any(page.value(layout, _SUBFILE) & _MASK for page in pages):
-        found.left_out.append("the transparency mask on a page of its own")
-    sizes = [page.size(layout) for page in whole]
-    halves = [
-        abs(small - large / 2) <= 1
-        for above, below in itertools.pairwise(sizes)
-        for large, small in zip(above, below, strict=True)
-    ]
-    if len(whole) > 1 and sizes[0] != sizes[1] and all(halves):
-        return whole[:1]
-    if len(set(sizes)) > 1:
-        raise ImageError(f"its {len(whole)} pages differ in size; split it into a file a page")
-    return whole
-
-
-def _parts(layout: Layout, shown: list[_Page]) -> list[Part]:
+def _parts(layout: Layout, shown: list[Page]) -> list[Part]:
     """Return the file with directories that hold nothing but what decoding needs, and no pages but the shown ones."""
     changed: dict[int, bytes] = {8 if layout.big else 4: layout.pack(shown[0].at, layout.pointer)}
     for number, page in enumerate(shown):
@@ -219,7 +157,7 @@ def _parts(layout: Layout, shown: list[_Page]) -> list[Part]:
     return [*parts, (at, 2**62)]
 
 
-def _collect(stream: BinaryIO, layout: Layout, shown: list[_Page], budget: Budget, found: Found) -> None:
+def _collect(stream: BinaryIO, layout: Layout, shown: list[Page], budget: Budget, found: Found) -> None:
     """Take the metadata of the first page, and say what is not taken."""
     try:
         fields = directories.fields(stream, budget, shown[0].at, _ABOUT | _RESOLUTION | _ELSEWHERE | _BELOW)
