@@ -181,6 +181,7 @@ def _watch(minutes: float, first: int) -> int:
             hung, ended = child.poll() is None and time.monotonic() < end, child.poll()
             child.kill()
             child.wait()
+            before = sum(counts.values())
             for line in lines.read_text().splitlines():
                 try:
                     said = json.loads(line)
@@ -192,7 +193,7 @@ def _watch(minutes: float, first: int) -> int:
                     slowest, peak = max(slowest, said["s"]), max(peak, said["peak"])
                 else:
                     findings.append(line)
-            number = int(progress.read_text() or number)
+            number += sum(counts.values()) - before
             if hung:
                 findings.append(json.dumps({"case": number, "hang": SECONDS}))
             elif ended is not None:
@@ -200,7 +201,7 @@ def _watch(minutes: float, first: int) -> int:
                     json.dumps({"case": number, "ended": ended, "said": (Path(folder) / "errors").read_text()[-500:]})
                 )
             number += 1
-    print(f"cases {first} to {number - 1} in {minutes:g} minutes: {sum(counts.values()):,} files")
+    print(f"cases {first} to {number - 2} in {minutes:g} minutes: {sum(counts.values()):,} files")
     print("outcomes:", dict(counts))
     print("formats:", dict(sorted(formats.items())))
     print(f"slowest case {slowest:g} s, peak memory of the process {peak:,.0f} MiB")

@@ -20,7 +20,7 @@ def test_damaged_files_are_read_and_written_or_refused_in_one_line(tmp_path: Pat
 
 
 # Cases that found a fault once.
-@pytest.mark.parametrize("number", [520, 974, 1221, 1636, 103169, 104421])
+@pytest.mark.parametrize("number", [520, 974, 1221, 1636, 103169, 104421, 1021692])
 def test_what_was_found_once(tmp_path: Path, number: int) -> None:
     choice = random.Random(number)
     _, data = fuzz.damaged(choice)

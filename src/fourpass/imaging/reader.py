@@ -24,7 +24,7 @@ def _text(pointer: Any) -> str:
     return "" if pointer == pyvips.ffi.NULL else bytes(pyvips.ffi.string(pointer)).decode("utf-8", "replace")
 
 
-pyvips._to_string = _text  # what its handler of warnings calls
+pyvips._to_string = pyvips.error._to_string = _text  # what its handler of warnings calls, and its errors
 
 _LOADERS: Final = {
     "jpeg": "jpegload_source",
