@@ -1,4 +1,4 @@
-"""Small files that ask for much: gigabytes of metadata, thousands of pages, hours of decoding."""
+"""Small files that ask for much: gigabytes of metadata, thousands of pages, hundreds of scans."""
 
 from __future__ import annotations
 

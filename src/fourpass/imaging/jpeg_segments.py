@@ -104,7 +104,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
             scans.append(stream.read(64))
             if len(scans) > MOST_SCANS:
                 raise ImageError(
-                    f"has more than {MOST_SCANS} scans, which would take hours to decode; open and save it anew"
+                    f"has more than {MOST_SCANS} scans, which take too long to decode; open and save it anew"
                 )
         if kind == _EOI:
             end += 2
