@@ -19,10 +19,10 @@ from fourpass import weights
 from fourpass.data.pictures import decode, find_images, shrink
 from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
-from fourpass.inference.upscaler import Upscaler
 from fourpass.metrics.consistency import lr_psnr
 from fourpass.metrics.niqe import niqe
 from fourpass.metrics.psnr import psnr
+from fourpass.upscaling.upscaler import Upscaler
 
 BORDER = 4
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -26,8 +26,8 @@ from fourpass.data.pictures import decode, find_images
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
 from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pictures
 from fourpass.data.tid2013_resynth import DISTORTIONS, distort
-from fourpass.inference.score import Scorer
 from fourpass.metrics.correlation import kendall, pearson, spearman
+from fourpass.upscaling.score import Scorer
 
 
 def centre_scores(scorer: Scorer, pictures: ScoredPictures) -> NDArray[np.float32]:

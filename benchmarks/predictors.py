@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from fourpass import weights
-from fourpass.inference.score import Scorer
 from fourpass.models import build
 from fourpass.models.mobilenet_v2 import BatchNorm
 from fourpass.models.nima import NIMA, mean_score
+from fourpass.upscaling.score import Scorer
 
 SIDE = 192
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from fourpass import Upscaler
 from fourpass.imaging import files
-from fourpass.inference import job
+from fourpass.jobs import job
 
 
 def resident(pid: int) -> float:

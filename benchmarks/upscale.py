@@ -31,7 +31,7 @@ next(fourpass.Upscaler().rows(picture, 4))
 
 def configurations() -> dict[str, dict[str, str]]:
     """Every backend that is installed, at every precision that it runs well here."""
-    from fourpass.inference import backends
+    from fourpass.engine import backends
 
     rows = {EAGER: {"kind": "eager"}}
     for name in backends.BACKENDS:
@@ -77,7 +77,7 @@ def measure(row: dict[str, str], side: int, scale: int, repeats: int) -> dict[st
 
         device = "CPU"
     else:
-        from fourpass.inference.upscaler import Upscaler
+        from fourpass.upscaling.upscaler import Upscaler
 
         upscaler = Upscaler(weights, backend=row["backend"], precision=row["precision"])
 
@@ -114,10 +114,10 @@ def flops(scale: int) -> float:
     """Multiplications and additions of the network's convolutions, an input pixel, counted in its graph."""
     import onnx
 
-    from fourpass.inference.graph import build_graph
+    from fourpass.engine.graphs import onnx_model
     from fourpass.weights import load
 
-    model = build_graph(load("eusr"), scale)
+    model = onnx_model(load("eusr"), scale)
     kernels = {item.name: item.dims for item in model.graph.initializer}
     side = 64
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
@@ -157,7 +157,7 @@ def main() -> None:
     if options.row:
         print(json.dumps(measure(json.loads(options.row), options.side, options.scale, options.repeats)))
         return
-    from fourpass.inference import hardware
+    from fourpass.engine import hardware
 
     bf16 = hardware.bf16_instructions()
     rows = configurations()

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fourpass.inference.api import upscale as upscale
-    from fourpass.inference.upscaler import Upscaler as Upscaler
+    from fourpass.upscaling.api import upscale as upscale
+    from fourpass.upscaling.upscaler import Upscaler as Upscaler
 
 __version__ = "0.1.0"
 
 __all__ = ["Upscaler", "__version__", "upscale"]
 
 # name -> the module that has it
-_LAZY = {"upscale": "fourpass.inference.api", "Upscaler": "fourpass.inference.upscaler"}
+_LAZY = {"upscale": "fourpass.upscaling.api", "Upscaler": "fourpass.upscaling.upscaler"}
 
 
 def __getattr__(name: str) -> Any:

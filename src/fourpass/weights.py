@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.disk import atomic
 from fourpass.errors import ConfigError, WeightsError
 
 FORMAT = "fourpass-1"
@@ -110,31 +110,7 @@ def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -
     for item in fields(Metadata):
         value = getattr(weights.metadata, item.name)
         header[item.name] = json.dumps(dict(value), sort_keys=True) if item.name == "numbers" else str(value)
-    write_atomically(Path(path), serialise(stored, metadata=header))
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put bytes into a file so that, whatever happens, either the old or the new file is there, whole.
-
-    Raises:
-        WeightsError: the folder cannot be written or the disk is full.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as handle:
-            temporary = handle.name
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # as any other new file; temporary ones are private
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from None
+    atomic.write(path, serialise(stored, metadata=header), WeightsError)
 
 
 def locate(name: str | os.PathLike[str]) -> Path:

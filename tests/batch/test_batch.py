@@ -17,8 +17,8 @@ from fourpass import Upscaler, batch  # noqa: E402
 from fourpass.conversion import convert  # noqa: E402
 from fourpass.errors import ConfigError  # noqa: E402
 from fourpass.imaging import files  # noqa: E402
-from fourpass.inference import job  # noqa: E402
-from fourpass.inference.job import Wishes  # noqa: E402
+from fourpass.jobs import job  # noqa: E402
+from fourpass.jobs.job import Wishes  # noqa: E402
 from fourpass.weights import save  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    # "local": a cluster of our own, even where the environment names another.
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -95,6 +96,28 @@ def test_bad_pictures_are_set_aside_with_their_error(photos, work, tmp_path):
         assert "\n" not in error
 
 
+def workers_of_ours():
+    """Ray's workers that this process started, by way of Ray's own daemon; the machine may run others."""
+    children = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(pid))
+    found, waiting = [], [os.getpid()]
+    while waiting:
+        pid = waiting.pop()
+        waiting += children.get(pid, [])
+        try:
+            name = Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            continue
+        if "ray::_Worker" in name:
+            found.append(pid)
+    return found
+
+
 def test_a_killed_worker_loses_nothing_and_does_nothing_twice(photos, work, tmp_path):
     out = tmp_path / "out"
     rng = np.random.default_rng(1)
@@ -107,20 +130,15 @@ def test_a_killed_worker_loses_nothing_and_does_nothing_twice(photos, work, tmp_
             time.sleep(0.05)
             manifest = out / batch.MANIFEST
             if manifest.exists() and len(manifest.read_text().splitlines()) >= 3:
-                for pid in filter(str.isdigit, os.listdir("/proc")):
-                    try:
-                        name = Path(f"/proc/{pid}/cmdline").read_text()
-                    except OSError:
-                        continue
-                    if "ray::_Worker" in name:
-                        os.kill(int(pid), signal.SIGKILL)
-                        killed.append(pid)
-                        return
+                for pid in workers_of_ours():
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                    return
 
     thread = threading.Thread(target=kill)
     thread.start()
     tally = batch.run(str(photos), str(out), work, workers=2)
-    killed.append("")
+    killed.append(0)
     thread.join()
     assert len(killed) > 1
     assert (tally.done, tally.failed) == (27, 0)
@@ -143,8 +161,9 @@ def test_a_list_and_another_format(photos, work, tmp_path):
     [
         (lambda folder: folder / "nothing", "no such folder"),
         (lambda folder: folder / "nothing.txt", "no such list"),
-        (lambda folder: folder, "no picture there"),
+        (lambda folder: folder, "no picture in this folder"),
         (lambda folder: "nonsense://x", "cannot be opened"),
+        (lambda folder: "memory://x", "is the memory of one process"),
     ],
 )
 def test_nothing_to_do_is_said(tmp_path, work, make, words):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from fourpass import weights
-from fourpass.inference import backends
+from fourpass.engine import backends
 
 Run = Callable[..., tuple[int, bytes, list[str]]]
 

@@ -115,5 +115,5 @@ def test_a_user_sees_one_line_and_exit_code_2(
 
 
 def test_imports_no_torch() -> None:
-    code = "import sys, fourpass.cli.score, fourpass.inference.score; print('torch' in sys.modules)"
+    code = "import sys, fourpass.cli.score, fourpass.upscaling.score; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -69,7 +69,7 @@ def test_a_folder_keeps_names(folder: Path, upscale: Run) -> None:
 def test_recursive_keeps_the_tree_and_leaves_its_own_output_alone(folder: Path, upscale: Run) -> None:
     for _ in range(2):
         assert upscale("photos", "-o", "photos/out", "--recursive").code == 0
-        assert tree(folder / "photos" / "out") == ["a.png", "b.PNG", "deeper/c.png"]
+        assert tree(folder / "photos" / "out") == [".fourpass-manifest.jsonl", "a.png", "b.PNG", "deeper/c.png"]
 
 
 def test_suffix_and_ext(folder: Path, upscale: Run) -> None:

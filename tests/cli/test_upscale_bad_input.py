@@ -17,7 +17,8 @@ import picture_bytes as make
 import pytest
 
 from fourpass import weights
-from fourpass.imaging import atomic, files
+from fourpass.disk import atomic
+from fourpass.imaging import files
 from fourpass.weights import Metadata, Weights
 
 pytest.importorskip("onnxruntime")
@@ -279,7 +280,7 @@ def test_damaged_weights(model: Path, fourpass: Run) -> None:
 
 
 def test_a_bug_in_one_file_does_not_stop_the_others(upscale: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fourpass.inference import job
+    from fourpass.jobs import job
 
     real = job.upscale_file
 

@@ -14,7 +14,7 @@ import pytest
 from fourpass import weights
 from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
-from fourpass.inference import network
+from fourpass.upscaling import network
 
 torch = pytest.importorskip("torch")
 Run = Callable[..., tuple[int, bytes, list[str]]]

@@ -14,9 +14,9 @@ from torch import nn  # noqa: E402
 
 from fourpass.conversion import convert  # noqa: E402
 from fourpass.errors import WeightsError  # noqa: E402
-from fourpass.inference.upscaler import Upscaler  # noqa: E402
 from fourpass.models import build  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
+from fourpass.upscaling.upscaler import Upscaler  # noqa: E402
 
 FEATURES = 4
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from fourpass import weights
 from fourpass.cli.app import app
 from fourpass.data.layouts import find_datasets
+from fourpass.engine.graphs import onnx_model
 from fourpass.errors import ConfigError, DatasetError, FourpassError, ImageError, MetricError, WeightsError
 from fourpass.evaluation.evaluate import evaluate
 from fourpass.evaluation.measures import METRICS, Protocol, choose
@@ -23,7 +24,6 @@ from fourpass.evaluation.summary import summarise, summary_table
 from fourpass.imaging import files
 from fourpass.imaging.color import luma
 from fourpass.imaging.resize import imresize
-from fourpass.inference.graph import build_graph
 
 BICUBIC = Method("Bicubic", "bicubic")
 
@@ -170,7 +170,7 @@ def test_a_scale_that_a_network_lacks_is_named(folder):
 def test_an_onnx_file_and_its_weights_score_alike(tmp_path):
     """But for the colours, which the engine keeps for weights of ours and not for a file that it knows nothing of."""
     save_picture(tmp_path / "set/a.png", photo(2, 64, 72))
-    model = build_graph(weights.load("eusr"), 2).SerializeToString()
+    model = onnx_model(weights.load("eusr"), 2).SerializeToString()
     (tmp_path / "two.onnx").write_bytes(model)
     methods = parse_methods([f"{tmp_path / 'two.onnx'},eusr,bicubic"])
     assert [method.label for method in methods] == ["two", "EUSR", "Bicubic"]

@@ -18,8 +18,9 @@ import pyvips
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from fourpass.disk import atomic
 from fourpass.errors import ImageError
-from fourpass.imaging import atomic, exif, files, limits, writer
+from fourpass.imaging import exif, files, limits, writer
 from fourpass.imaging.metadata import Metadata
 from fourpass.imaging.picture import Header, Picture
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 def nearest(argument):
     """A handler that does all that the real one does, with pixels repeated in place of the network."""
-    from fourpass.inference import upscaler as module
     from fourpass.server import worker
+    from fourpass.upscaling import upscaler as module
 
     class Repeating:
         scales, default_scale = (2, 4, 8), 4

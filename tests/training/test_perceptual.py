@@ -14,6 +14,7 @@ import torch
 
 from fourpass import weights
 from fourpass.data.pictures import load_pictures
+from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError, FourpassError, WeightsError
 from fourpass.imaging.resize import imresize
 from fourpass.models.eusr import EUSR
@@ -255,6 +256,21 @@ def test_grain_lies_on_all_but_flat_patches(make: Any) -> None:
     assert (grained.low.astype(float) - plain.low).std() < levels.mean() / 2
     flat = make(grain=4.0, flat_share=1.0).batch(3, (1, 0, 3))
     assert flat.truth.reshape(2, 3, -1).std(2).max() == 0
+
+
+def test_wear_lies_on_the_inputs_alone(make: Any) -> None:
+    plain = make(grain=2.0, flat_share=0.3, batch=8).batch(3, (1, 0, 3))
+    worn = make(grain=2.0, flat_share=0.3, batch=8, wear=Wear(clean=0.0, saved=1.0)).batch(3, (1, 0, 3))
+    again = make(grain=2.0, flat_share=0.3, batch=8, wear=Wear(clean=0.0, saved=1.0)).batch(3, (1, 0, 3))
+    assert worn.low.shape == plain.low.shape
+    assert worn.truth.shape == plain.truth.shape
+    np.testing.assert_array_equal(worn.low, again.low)
+    flat = plain.truth.reshape(8, -1).std(1) == 0
+    np.testing.assert_array_equal(worn.truth[flat], plain.truth[flat])
+    assert (
+        np.abs(worn.truth.astype(float) - plain.truth).mean() < 4
+    )  # the margin has its own grain, so it is drawn anew
+    assert (worn.low != plain.low).any((1, 2, 3)).all()
 
 
 def test_maps_cost_where_they_have_a_weight(make: Any) -> None:

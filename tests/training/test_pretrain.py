@@ -22,8 +22,12 @@ from PIL import Image  # noqa: E402
 from fourpass import weights  # noqa: E402
 from fourpass.cli import app  # noqa: E402
 from fourpass.cli.train import parse_duration  # noqa: E402
+from fourpass.data.wear import Wear  # noqa: E402
 from fourpass.errors import ConfigError  # noqa: E402
+from fourpass.training.loop import Tools  # noqa: E402
 from fourpass.training.precision import pick_device, pick_dtype  # noqa: E402
+from fourpass.training.pretrain import prepare  # noqa: E402
+from fourpass.training.recipes import EusrRecipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -83,6 +87,29 @@ def test_the_command_trains_and_goes_on(monkeypatch, photos, tmp_path, capsys):
     assert weights.load(tmp_path / "last.safetensors").metadata.lineage == trained.metadata.lineage
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["event"] == "train"] == [2, 4, 6, 8]
+
+
+def test_worn_inputs_teach_clean_targets(monkeypatch, photos, tmp_path, capsys):
+    table = "wear={clean=0, noise=1, noise_sigma=[9, 9], saved=0, blur=0, filter=0}"
+    assert run(monkeypatch, arguments(photos, tmp_path, "--set", table, steps="2")) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, arguments(photos, tmp_path, "--set", table, steps="4")) == 0
+    said = capsys.readouterr().err
+    assert "going on from step 2" in said
+    assert "wear was" not in said
+
+    wear = Wear(clean=0.0, noise=1.0, noise_sigma=(9.0, 9.0), saved=0.0, blur=0.0, filter=0.0)
+    settings = {"features": 4, "shared_blocks": 1, "scales": (2, 4), "odds": (1.0, 1.0), "patches": (8, 8), "batch": 4}
+    folder = photos.parent / "cache"
+    clean, worn = (prepare(EusrRecipe(**settings, wear=each), [photos], cache=folder) for each in (None, wear))
+    plain, batch = clean.batch(0, (0, 0, 0)), worn.batch(0, (0, 0, 0))
+    np.testing.assert_array_equal(batch.high, plain.high)
+    np.testing.assert_array_equal(batch.low, plain.low)
+    assert 5 < (batch.seen.astype(float) - plain.low).std() < 11
+    shown = []
+    worn.forward = lambda low, scale: (shown.append(low.numpy()), clean.forward(low, scale))[1]
+    worn.step(batch, Tools(worn))
+    np.testing.assert_array_equal(shown[0], batch.worn)
 
 
 def test_start_weights_hand_on_their_lineage(monkeypatch, photos, tmp_path):
@@ -260,3 +287,22 @@ def test_the_tiny_recipe_learns_in_two_minutes(monkeypatch, tmp_path):
             ours = psnr(crop, upscale(network, low, scale), border=4)
             gains.append(ours - psnr(crop, imresize(low, scale), border=4))
         assert min(gains) > 0.1, f"x{scale}: {gains}"
+
+
+def test_the_command_trains_swift_by_a_teacher(monkeypatch, photos, tmp_path):
+    sizes = {"features": "4", "blocks": "1", "scales": "[2,4,8]", "odds": "[1,1,1]", "patches": "[4,4,4]"}
+    sets = {**SMALL, **sizes, "teacher": '["eusr"]', "teacher_share": "0.5", "steps": "2", "batch": "1"}
+    del sets["shared_blocks"]
+    words = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
+    small = Image.open(photos / "0.png").resize((16, 16))
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), (90, 120, 30)).save(tmp_path / "photos" / "flat.png")
+    small.resize((40, 40)).save(tmp_path / "photos" / "one.png")
+    out = tmp_path / "run"
+    cache = str(tmp_path / "cache")
+    data = str(tmp_path / "photos")
+    assert run(monkeypatch, ["train", "swift", "--data", data, "--out", out, "--cache", cache, *words]) == 0
+    trained = weights.load(out / "last.safetensors")
+    assert trained.metadata.architecture == "swift"
+    assert trained.metadata.numbers == {"features": 4, "blocks": 1, "scales": [2, 4, 8]}
+    assert len(list((tmp_path / "cache").glob("*-by-*.npy"))) == 6  # two pictures at three scales

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from fourpass.errors import FourpassError
+from fourpass.cli import terminal
+from fourpass.cli.stopping import ending_politely
+from fourpass.errors import ConfigError, FourpassError
+
+_TRACEBACK = "FOURPASS_TRACEBACK"  # environment variable
 
 # name -> "module:function"; a module is imported only when its command is the one that runs, so that none pays for
 # another's imports.
@@ -41,7 +47,24 @@ class _LazyGroup(TyperGroup):
         target = getattr(importlib.import_module(module), function)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(target)
-        return typer.main.get_command(single)
+        command = typer.main.get_command(single)
+        for parameter in command.params:
+            if parameter.default != "":  # where nothing is the default, it may be said too
+                _refuse_empty(parameter)
+        return command
+
+
+def _refuse_empty(parameter: Any) -> None:
+    """Have a parameter refuse an empty text, which is what a shell makes of a variable that is not set."""
+    process = parameter.process_value
+
+    def checked(context: Any, value: Any) -> Any:
+        if value == "" or (isinstance(value, (list, tuple)) and "" in value):
+            name = parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.human_readable_name
+            raise ConfigError(f"{name} is an empty text, say of a variable that is not set; leave it out or fill it in")
+        return process(context, value)
+
+    parameter.process_value = checked
 
 
 app = typer.Typer(cls=_LazyGroup, add_completion=False, rich_markup_mode=None)
@@ -64,23 +87,53 @@ def _root(
 
 def main() -> None:
     """Run the command line; the entry point of the ``fourpass`` script."""
+    terminal.prepare()
     try:
-        code = app(prog_name="fourpass", standalone_mode=False)
+        with contextlib.nullcontext() if sys.argv[1:2] == ["serve"] else ending_politely():  # it has its own way
+            code = app(prog_name="fourpass", standalone_mode=False)
+        sys.stdout.flush()
     except FourpassError as error:
         _refuse(str(error))
+    except KeyboardInterrupt:
+        _end("stopped", 130)
+    except BrokenPipeError:  # who read our output has had enough of it
+        _end("", 141)
     except Exception as error:
+        if type(error).__name__ == "Abort":  # what Typer makes of Ctrl-C
+            _end("stopped", 130)
         # Typer's usage errors, which it would print on three lines; its own copy of click is none of its public names.
-        if not hasattr(error, "format_message"):
-            raise
-        context = getattr(error, "ctx", None)
-        help_of = context.command_path if context else "fourpass"
-        _refuse(f"{error.format_message().rstrip('.')}; see {help_of} --help")
+        if hasattr(error, "format_message"):
+            context = getattr(error, "ctx", None)
+            help_of = context.command_path if context else "fourpass"
+            _refuse(f"{error.format_message().rstrip('.')}; see {help_of} --help")
+        _unforeseen(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _unforeseen(error: Exception) -> NoReturn:
+    """Say what nobody foresaw in one line too; whoever looks for its cause asks for all of it."""
+    if os.environ.get(_TRACEBACK):
+        raise error
+    if isinstance(error, MemoryError):
+        _refuse("not enough memory; close other programs, or ask for less")
+    if isinstance(error, OSError):  # a full disk under standard output for example
+        name = f"{error.filename}: " if error.filename else ""
+        _end(f"{name}{error.strerror or error}; make room or name another place", 2)
+    _refuse(f"unforeseen {type(error).__name__}: {error}; please report it, with what {_TRACEBACK}=1 shows")
+
+
 def _refuse(message: str) -> NoReturn:
-    print(f"fourpass: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+    _end(" ".join(message.split()), 2)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    if message:
+        print(f"fourpass: {terminal.printable(message)}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # nothing more can be said there, and Python would complain of it on the way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

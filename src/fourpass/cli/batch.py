@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import typer
+
+from fourpass.cli.terminal import printable
 
 
 def batch(
@@ -29,7 +30,7 @@ def batch(
     """Upscale many pictures; the same command goes on where a run was stopped. Exit code 1: some failed."""
     from fourpass import batch as module
     from fourpass.imaging import formats
-    from fourpass.inference.job import Wishes
+    from fourpass.jobs.job import Wishes
 
     work = module.Work(
         Wishes(scale=scale, longest=longest, megapixels=megapixels, quality=quality, strip=strip),
@@ -51,10 +52,10 @@ def batch(
 def _reporter() -> Any:
     """Say on standard error what failed, and on a terminal how far the run is."""
 
-    def report(entry: Mapping[str, Any], tally: Any, total: int) -> None:
+    def report(outcome: Any, tally: Any, total: int) -> None:
         over = tally.done + tally.skipped + tally.failed
-        if entry["status"] == "failed":
-            print(f"fourpass: {entry['error']}", file=sys.stderr)
+        if outcome.status == "failed":
+            print(f"fourpass: {printable(outcome.error)}", file=sys.stderr)
         if sys.stderr.isatty():
             left = tally.seconds / over * (total - over)
             print(

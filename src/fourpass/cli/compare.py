@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from fourpass.cli.evaluate import make_folder, protocol_of, write
+from fourpass.disk import overwriting
 from fourpass.errors import ConfigError
 
 
@@ -36,7 +37,10 @@ def compare(
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     if "lr_psnr" in names:
         raise ConfigError("lr_psnr needs the inputs of the results; use fourpass evaluate for it")
-    entries = load_entries(_labelled(pictures or []), reference, scale)
+    labelled = _labelled(pictures or [])
+    others = [each for each in (reference, ma_model) if each]
+    overwriting.check([*labelled.values(), *others], [output])
+    entries = load_entries(labelled, reference, scale)
     text = page(entries, names, protocol_of(scale, channel, border, ma_model))
     make_folder(output.parent)
     write(output, text)

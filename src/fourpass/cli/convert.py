@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import typer
@@ -17,11 +18,13 @@ def convert(
     """Convert released weights (frozen TensorFlow graphs, PyTorch checkpoints) to fourpass safetensors."""
     from fourpass import weights
     from fourpass.conversion import convert as read
+    from fourpass.disk import overwriting
     from fourpass.errors import ConfigError
 
     target = output or source.with_suffix(".safetensors")
-    if target.resolve() == source.resolve():
-        raise ConfigError(f"{target}: is the source itself; name another file with --output")
+    overwriting.check([source], [target], way_out="name another file with --output")
+    if output is None and os.path.exists(target):
+        raise ConfigError(f"{target}: is there already; delete it, or say with --output where to write")
     converted = read(source, lineage=lineage, licence=licence)
     weights.save(converted, target, half=not full)
     metadata = converted.metadata

@@ -16,8 +16,8 @@ def doctor(
 ) -> None:
     """Say how upscaling will run on this machine, and why; then run a small picture through it."""
     from fourpass import __version__
+    from fourpass.engine import backends, hardware
     from fourpass.errors import BackendError
-    from fourpass.inference import backends, hardware
 
     system = f"{platform.system()} {platform.machine()}"
     _say("fourpass", f"{__version__}, Python {platform.python_version()} on {system}")
@@ -70,7 +70,7 @@ def _trial(backend: str, threads: int | None, fp32: bool) -> str:
     import numpy as np
 
     from fourpass import weights
-    from fourpass.inference.upscaler import Upscaler
+    from fourpass.upscaling.upscaler import Upscaler
 
     if "eusr" not in weights.available():
         return "left out: no weights are packaged"

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fourpass import weights
+from fourpass.disk import atomic, overwriting
 from fourpass.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fourpass.data.layouts import Dataset
     from fourpass.evaluation.evaluate import Measurement
     from fourpass.evaluation.measures import Protocol
+    from fourpass.evaluation.methods import Method
 
+_FILES = (
+    *("summary.csv", "summary.md", "summary.tex", "summary.json"),
+    *("comparisons.csv", "comparisons.md", "comparisons.json"),
+    *("per_image.csv", "per_image.json"),
+)
 _MOST_PAIRS = 24  # more pairs than these are in the files, and not in the terminal
 
 
@@ -43,17 +53,23 @@ def evaluate(
     workers: int = typer.Option(0, help="Measuring processes; 0: one for each core."),
 ) -> None:
     """Measure methods on evaluation sets: per-image CSV, a summary with confidence intervals, a test of every pair."""
+    from fourpass.engine.hardware import usable_cpus
     from fourpass.evaluation.evaluate import evaluate as run
     from fourpass.evaluation.measures import choose
     from fourpass.evaluation.methods import parse_methods
     from fourpass.evaluation.summary import comparison_table, image_table, summarise, summary_table, with_means_of_runs
     from fourpass.evaluation.tables import render, show
-    from fourpass.inference.hardware import usable_cpus
 
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     protocol = protocol_of(scale, channel, border, ma_model, ssim_region)
     rows = parse_methods(methods, self_ensemble=self_ensemble)
-    datasets = find([*data, *(more or [])], scale)
+    folders = [*data, *(more or [])]
+    refuse_overwriting(folders, rows, ma_model, [output / name for name in _FILES])
+    datasets = find(folders, scale)
+    images = output / "images"
+    if save_images:
+        pictures = [images / row.label / dataset.name for row in rows for dataset in datasets]
+        refuse_overwriting(folders, rows, ma_model, [file for folder in pictures for file in _files_in(folder)])
     make_folder(output)
     with _Progress(len(rows) * sum(len(dataset.pairs) for dataset in datasets)) as step:
         measured = run(
@@ -62,7 +78,7 @@ def evaluate(
             names,
             protocol,
             workers=workers or usable_cpus(),
-            save_images=output / "images" if save_images else None,
+            save_images=images if save_images else None,
             progress=step,
         )
     measured, rows = with_means_of_runs(measured, rows)
@@ -72,17 +88,28 @@ def evaluate(
         "comparisons": comparison_table(comparisons, protocol),
         "per_image": image_table(measured, protocol),
     }
-    for name, suffixes in {"summary": ("csv", "md", "tex", "json"), "comparisons": ("csv", "md", "json")}.items():
-        for suffix in suffixes:
-            write(output / f"{name}.{suffix}", render(tables[name], suffix))
-    for suffix in ("csv", "json"):
-        write(output / f"per_image.{suffix}", render(tables["per_image"], suffix))
+    for file in _FILES:
+        name, suffix = file.split(".")
+        write(output / file, render(tables[name], suffix))
     for dataset in datasets:
         print(f"{dataset.name}: {len(dataset.pairs)} pictures, layout: {dataset.layout}")
     show(tables["summary"])
     if 0 < len(comparisons) <= _MOST_PAIRS:
         show(tables["comparisons"])
     print(f"Tables and every number: {output}")
+
+
+def refuse_overwriting(
+    folders: Sequence[Path], methods: Sequence[Method], ma_model: Path | None, outputs: Sequence[Path]
+) -> None:
+    """Refuse to write over anything that is measured, or measured with; raises ConfigError."""
+    sources = [method.source for method in methods if method.source]
+    reads = [*folders, *(weights.locate(each) if each in weights.available() else each for each in sources)]
+    overwriting.check([*reads, *([ma_model] if ma_model else [])], outputs)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
 
 
 def protocol_of(scale: int, channel: str, border: int, ma_model: Path | None, region: str = "valid") -> Protocol:
@@ -116,11 +143,8 @@ def make_folder(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text file; raises ConfigError."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None
+    """Write a text file, whole or not at all; raises ConfigError."""
+    atomic.write(path, text.encode(), ConfigError)
 
 
 def command_line() -> str:

@@ -14,7 +14,7 @@ def models(
     from dataclasses import asdict
 
     from fourpass import weights
-    from fourpass.inference import graph
+    from fourpass.engine import graphs
 
     rows = []
     for name in weights.available():
@@ -23,7 +23,7 @@ def models(
         rows.append(
             {
                 "name": name,
-                "scales": list(graph.scales(loaded)) if loaded.metadata.architecture in graph.GRAPHS else [],
+                "scales": list(graphs.scales(loaded)) if loaded.metadata.architecture in graphs.ARCHITECTURES else [],
                 "parameters": sum(value.size for value in loaded.tensors.values()),
                 **asdict(loaded.metadata),
                 "numbers": numbers,

@@ -1,14 +1,13 @@
-"""Options of ``fourpass upscale``: what their texts mean, which contradict each other, what an output depends on."""
+"""Options of ``fourpass upscale``: what their texts mean, and which contradict each other."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from fourpass.errors import ConfigError
-from fourpass.inference.job import Wishes
-from fourpass.inference.sizes import plan_size
+from fourpass.jobs import job
+from fourpass.jobs.job import Wishes
 
 
 def number(option: str, text: str | None) -> int | None:
@@ -38,10 +37,7 @@ def check(wishes: Wishes, output: str | None, report: str | None, resume: bool) 
     Raises:
         ConfigError: an option's value, or two that contradict each other.
     """
-    if wishes.size:
-        plan_size((1000, 1000), **wishes.size)
-    if wishes.quality is not None and not 1 <= wishes.quality <= 100:
-        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
+    job.check(wishes)
     if output == "-" and report == "-":
         raise ConfigError("-o - and --json - would both write to standard output; give --json a file")
     if resume and (output is None or output == "-" or (Path(output).suffix and not Path(output).is_dir())):
@@ -55,24 +51,3 @@ def tag(wishes: Wishes, usual_scale: int) -> str:
     for name, value in wishes.size.items():
         return f"x{value:g}" if name == "scale" else f"{name}{value:g}"
     return f"x{usual_scale}"
-
-
-def settings(wishes: Wishes, model: str, strength: float | None, backend: str, fp32: bool) -> dict[str, Any]:
-    """Return everything that the bytes of an output depend on besides the input and the output's format."""
-    from fourpass import __version__, weights
-    from fourpass.cli.manifest import digest
-
-    pair = ("eusr", "fourpass")
-    used = [name for name in pair if name in weights.available()] if model in pair else [model]
-    return {
-        "fourpass": __version__,
-        "model": model,
-        "sha256": [digest(weights.locate(name)) for name in used],
-        "strength": strength,
-        "backend": backend,
-        "precision": "fp32" if fp32 else "auto",
-        "self_ensemble": wishes.self_ensemble,
-        "quality": wishes.quality,
-        "strip": wishes.strip,
-        "size": wishes.size,
-    }

@@ -1,58 +1,15 @@
-"""What the user sees of a run: progress on a terminal, one line for each failure, and a report in JSON."""
+"""What the user sees of a run: progress on a terminal, and one line for each failure."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from fourpass.errors import ConfigError, ImageError
-
-Progress = Callable[[float], None]
-
-
-@dataclass
-class Outcome:
-    """What became of one file; the fields are those of the JSON report.
-
-    Attributes:
-        input, output: paths, or ``-``.
-        status: planned, done, skipped or failed.
-        error: why it failed, in one line.
-        input_size, output_size: [columns, rows] of a frame.
-        frames: pictures in the file.
-        format: that was written.
-        lost: what of the input that format could not keep.
-        seconds, megapixels_per_second: of the work on it, output pixels counted.
-        bytes: of the output file.
-        lr_psnr: PSNR, in dB, of the output shrunk again against the input, lowest of the frames; None where it shrinks
-            back to the very input, or is smaller than it.
-        consistent, corrections: with --consistency: whether the difference is within 1/255 everywhere, and the
-            corrections that it took.
-        traceback: of an error that nobody foresaw.
-    """
-
-    input: str
-    output: str
-    status: str
-    error: str | None = None
-    input_size: list[int] | None = None
-    output_size: list[int] | None = None
-    frames: int | None = None
-    format: str | None = None
-    lost: Sequence[str] = ()
-    seconds: float | None = None
-    megapixels_per_second: float | None = None
-    bytes: int | None = None
-    lr_psnr: float | None = None
-    consistent: bool | None = None
-    corrections: int | None = None
-    traceback: str | None = None
+from fourpass.cli.terminal import printable
+from fourpass.jobs.report import Outcome, Progress
 
 
 class Display:
@@ -115,73 +72,14 @@ class Display:
 
     def _say(self, line: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
         else:
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)
 
 
 def describe(outcome: Outcome) -> str:
     """Return the line of a dry run."""
     return printable(_line(outcome))
-
-
-def printable(text: str) -> str:
-    """Replace what cannot be printed: the bytes of names that are not UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-class Report:
-    """The JSON report: begun before the work, so that an unwritable path is found out then, and finished after it.
-
-    Args:
-        path: where to write it; ``-`` for standard output, after the work; None for nowhere.
-        about: what holds for the whole run.
-    """
-
-    def __init__(self, path: str | None, about: dict[str, Any]) -> None:
-        self._path = path
-        self._about = about
-        self._began = time.monotonic()
-
-    def begin(self) -> None:
-        """Write that nothing is done yet.
-
-        Raises:
-            ConfigError: the file cannot be written.
-        """
-        if self._path != "-":
-            self.finish([], complete=False)
-
-    def finish(self, outcomes: Sequence[Outcome], *, complete: bool) -> None:
-        """Write what became of the files; complete is False when the run was stopped.
-
-        Raises:
-            ConfigError: the file cannot be written.
-        """
-        if self._path is None:
-            return
-        counts = {
-            status: sum(each.status == status for each in outcomes)
-            for status in ("planned", "done", "skipped", "failed")
-        }
-        whole = {
-            **self._about,
-            "complete": complete,
-            "seconds": round(time.monotonic() - self._began, 3),
-            "counts": counts,
-            "files": [asdict(each) for each in outcomes],
-        }
-        text = json.dumps(whole, indent=2) + "\n"
-        if self._path == "-":
-            sys.stdout.write(text)
-            return
-        from fourpass.imaging.atomic import replacing, write_all
-
-        try:
-            with replacing(Path(self._path)) as stream:
-                write_all(stream, text.encode())
-        except ImageError as error:
-            raise ConfigError(f"--json {error}") from None
 
 
 def _line(outcome: Outcome) -> str:

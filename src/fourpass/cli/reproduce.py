@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fourpass.cli.evaluate import command_line, find, make_folder, protocol_of, write
+from fourpass.cli.evaluate import command_line, find, make_folder, protocol_of, refuse_overwriting, write
 from fourpass.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def reproduce(
         return
     items = [word for word in words if word in ITEMS] or words[:1]
     data = [*data, *(Path(word) for word in words if word not in items)]  # --data A B leaves B among the words
+    _refuse_overwriting(items, data, methods, results, ma_model, output, formats)
     for item in items:
         _reproduce(item, data, methods, results, alone, ma_model, output, formats)
 
@@ -83,6 +84,25 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
         raise ConfigError(f"failed: {', '.join(report.failed)}; their messages are above, and the same command goes on")
 
 
+def _refuse_overwriting(
+    items: Sequence[str],
+    data: Sequence[Path],
+    methods: Sequence[str],
+    results: Sequence[Path],
+    ma_model: Path | None,
+    output: Path,
+    formats: str,
+) -> None:
+    from fourpass.evaluation.methods import parse_methods
+
+    outputs = [output / f"{item}.{each}" for item in dict.fromkeys(items) for each in _suffixes(formats, "")]
+    outputs += (
+        [] if formats else [output / f"{item}.{'md' if item in TABLES else 'png'}" for item in dict.fromkeys(items)]
+    )
+    named = parse_methods(methods) if methods else []
+    refuse_overwriting([*data, *results], named, ma_model, [file for file in outputs if file.suffix])
+
+
 def _reproduce(
     item: str,
     data: list[Path],
@@ -113,11 +133,11 @@ def _measured(
     number: int, results: Sequence[Path], data: list[Path], methods: list[str], ma_model: Path | None, alone: bool
 ) -> dict[Key, Row]:
     """Committed rows, then those of the given files, then those measured now; the later take the earlier's place."""
+    from fourpass.engine.hardware import usable_cpus
     from fourpass.evaluation.evaluate import evaluate
     from fourpass.evaluation.measures import DEFAULT
     from fourpass.evaluation.paper import SEPARATE, check_alike, live_rows, measured_rows
     from fourpass.evaluation.summary import summarise, summary_table, with_means_of_runs
-    from fourpass.inference.hardware import usable_cpus
 
     if methods and not data:
         raise ConfigError("--methods are measured on --data; give the evaluation sets too")

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from fourpass.cli.terminal import printable
+
 KINDS = ("aesthetic", "subjective")
 METRICS = ("niqe", "brisque", "ma", "pi")
 
@@ -26,12 +28,15 @@ def score(
     threads: int | None = typer.Option(None, help="Processor threads; default: all."),
 ) -> None:
     """Print how people would rate pictures, 1..10: beauty (aesthetic) and technical quality (subjective)."""
+    from fourpass.disk import overwriting
     from fourpass.errors import ConfigError
     from fourpass.imaging import files
-    from fourpass.inference.score import Scorer
+    from fourpass.upscaling.score import Scorer
 
     if heat_map and len(images) > 1:
         raise ConfigError(f"--map takes one picture, not {len(images)}")
+    if heat_map:
+        overwriting.check([*images, *_weights(aesthetic, subjective), *([ma_model] if ma_model else [])], [heat_map])
     wanted = _chosen(metrics)
     scorers = {
         kind: Scorer(_checked(name, kind), backend=backend, threads=threads)
@@ -60,6 +65,12 @@ def score(
         _print_table(rows, wanted)
         if heat_map:
             print(f"{heat_map}: aesthetic on the left, subjective on the right; red is low, blue is high")
+
+
+def _weights(*names: str) -> list[Path]:
+    from fourpass import weights
+
+    return [weights.locate(name) for name in names]
 
 
 def _chosen(names: str) -> list[str]:
@@ -119,8 +130,8 @@ def _write_map(path: Path, pixels: Any, scores: dict[str, Any]) -> None:
     import numpy as np
 
     from fourpass.imaging import files
-    from fourpass.inference.score import RANGES
-    from fourpass.inference.score import heat_map as tint
+    from fourpass.upscaling.score import RANGES
+    from fourpass.upscaling.score import heat_map as tint
 
     files.write(path, np.concatenate([tint(pixels, scores[kind], *RANGES[kind]) for kind in KINDS], axis=1))
 
@@ -133,6 +144,6 @@ def _print_table(rows: list[dict[str, Any]], metrics: list[str]) -> None:
     for row in rows:
         scores = [f"{row[kind]['mean']:.2f} ± {row[kind]['spread']:.2f}" for kind in KINDS]
         numbers = [f"{row[name]:.2f}" if isinstance(row[name], float) else row[name] for name in metrics]
-        table.add_row(row["file"], *scores, *numbers)
+        table.add_row(printable(row["file"]), *scores, *numbers)
     Console(soft_wrap=False).print(table)
     print("scores 1..10, higher is better, ± the spread of people's opinions; NIQE, BRISQUE and PI: lower is better")

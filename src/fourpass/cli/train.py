@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
+import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -14,6 +18,7 @@ import typer
 # which returns the phase.
 PHASES = {
     "eusr": "fourpass.training.pretrain",
+    "swift": "fourpass.training.pretrain",
     "aesthetic": "fourpass.training.aesthetic",
     "subjective": "fourpass.training.subjective",
     "srresnet-mse": "fourpass.training.baselines",
@@ -60,6 +65,8 @@ def train(
     module = importlib.import_module(PHASES[phase])
     kind = module.RECIPES[phase] if hasattr(module, "RECIPES") else module.RECIPE
     chosen = recipes.load(kind, recipe, overrides)
+    named = [value for value in asdict(chosen).values() if isinstance(value, str)]
+    _refuse_overwriting(out, [*data, *([validation] if validation else [])], [recipe, *named])
     distributed.start(pick_device(device))
     try:
         prepared = module.prepare(chosen, data, validation=validation, cache=cache, device=device, report=_report)
@@ -69,7 +76,23 @@ def train(
     best = "" if outcome.best is None else f", best score {outcome.best:.4f}"
     print(f"{out}: {outcome.reason} at step {outcome.step}{best}")
     if outcome.reason.startswith("SIG"):
-        raise typer.Exit(130 if outcome.reason == "SIGINT" else 143)
+        raise typer.Exit(128 + signal.Signals[outcome.reason])
+
+
+def _refuse_overwriting(out: Path, folders: Sequence[Path], files: Sequence[Path | str | None]) -> None:
+    """Refuse a run whose files would take the place of what it learns from, or lie among that."""
+    from fourpass.disk import overwriting
+    from fourpass.errors import ConfigError
+    from fourpass.training.loop import FILES
+
+    for folder in folders:
+        if overwriting.inside(out, [folder]):
+            raise ConfigError(f"{out}: lies in {folder}, whose pictures are read; name a folder outside it with --out")
+    overwriting.check(
+        [*folders, *(file for file in files if file and os.path.isfile(file))],
+        [*(out / name for name in FILES), *(file for file in out.glob("samples/**/*") if file.is_file())],
+        way_out="name another folder with --out",
+    )
 
 
 def parse_duration(text: str) -> float:

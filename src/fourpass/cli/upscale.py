@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,13 +12,11 @@ import typer
 from fourpass.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fourpass.cli.manifest import Manifest
-    from fourpass.cli.plan import Pair
-    from fourpass.cli.report import Outcome
-    from fourpass.inference.job import Wishes
-    from fourpass.inference.upscaler import Upscaler
+    from fourpass.jobs.job import Wishes
+    from fourpass.jobs.pairs import Pair
+    from fourpass.jobs.record import Keeping
+    from fourpass.jobs.report import Outcome
+    from fourpass.upscaling.upscaler import Upscaler
 
 
 def upscale(
@@ -82,9 +78,11 @@ def upscale(
 
     Exit code: 0 all done; 1 a picture failed, the others are done; 2 nothing was begun.
     """
-    from fourpass.cli import options, plan
+    from fourpass.cli import options
+    from fourpass.disk import overwriting
     from fourpass.imaging.files import MAX_PIXELS
-    from fourpass.inference.job import Wishes
+    from fourpass.jobs import pairs, record, settings
+    from fourpass.jobs.job import Wishes
 
     names = [*(pictures or []), *(inputs or [])]
     wishes = Wishes(
@@ -100,12 +98,24 @@ def upscale(
         max_pixels=options.number("--max-pixels", max_pixels) or MAX_PIXELS,
     )
     options.check(wishes, output, report, resume)
+    precision = "fp32" if fp32 else "auto"
+    about = settings.settings(
+        wishes,
+        model=model,
+        strength=strength,
+        backend=backend,
+        precision=precision,
+        perceptual=perceptual,
+        mask=strength_map,
+        consistency=consistency,
+        blend_pixels=blend_pixels,
+    )
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     upscaler = _upscaler(
         model,
         held if report or any(value is not None and value is not False for value in held.values()) else None,
         backend=backend,
-        precision="fp32" if fp32 else "auto",
+        precision=precision,
         threads=threads,
         tile=tile or None,
         max_memory=options.number("--max-memory", max_memory),
@@ -115,25 +125,26 @@ def upscale(
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
-    settings = options.settings(wishes, model, strength, backend, fp32) | _held(
-        strength_map, consistency, perceptual, blend_pixels
-    )
-    manifest = _manifest(output, settings) if resume else None
-    pairs = plan.pairs(
+    keeping = record.keep(output, names, settings.digest_of(about), resume=resume)
+    found = pairs.pairs(
         names,
         output,
         tag=options.tag(wishes, upscaler.default_scale),
         suffix=suffix,
         ext=ext,
         recursive=recursive,
-        made=manifest.outputs() if manifest else (),
+        made=keeping.record.made() if keeping else (),
     )
     if output is None:
-        _keep_what_is_there(pairs)
-    if disagreement and len(pairs) != 1:
-        raise ConfigError(f"--disagreement takes one picture, not {len(pairs)}")
-    about = {"model": model, "strength": strength, **_how(upscaler), "settings": settings}
-    failed = _run(pairs, wishes, upscaler, manifest, report, about, dry_run, disagreement)
+        _keep_what_is_there(found)
+    if disagreement and len(found) != 1:
+        raise ConfigError(f"--disagreement takes one picture, not {len(found)}")
+    beside = [each for each in (None if report == "-" else report, disagreement) if each is not None]
+    beside += [keeping.record.file] if keeping else []
+    others = [*([strength_map] if strength_map else []), *settings.weights_files(model, perceptual)]
+    overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside])
+    said = {"model": model, "strength": strength, **_how(upscaler), "settings": about}
+    failed = _run(found, wishes, upscaler, keeping, report, said, dry_run, disagreement)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -141,38 +152,40 @@ def _run(
     pairs: list[Pair],
     wishes: Wishes,
     upscaler: Upscaler,
-    manifest: Manifest | None,
+    keeping: Keeping | None,
     path: str | None,
     about: dict[str, Any],
     dry_run: bool,
     disagreement: Path | None,
 ) -> bool:
     """Do the work, and say what became of it; returns whether a file failed."""
-    from fourpass.cli import work
-    from fourpass.cli.report import Display, Report, describe
+    from fourpass.cli.report import Display, describe
+    from fourpass.jobs import work
+    from fourpass.jobs.report import Report
 
     outcomes: list[Outcome] = []
     streams = _streams(pairs)
     report = Report(path, about)
+    if keeping and not dry_run:
+        keeping.record.begin()
     report.begin()
     complete = False
     try:
-        with _ending_politely():
-            items = work.plan(pairs, wishes, upscaler, streams)
-            with Display(sum(item.pixels for item in items), len(items)) as display:
-                if dry_run:
-                    for item in items:
-                        display.end(item.outcome, 0) if item.plan is None else print(describe(item.outcome))
-                        outcomes.append(item.outcome)
-                else:
-                    for outcome in work.upscale(
-                        items, upscaler, wishes, display, manifest, streams, disagreement=disagreement
-                    ):
-                        outcomes.append(outcome)
-                    display.summary(outcomes)
+        items = work.plan(pairs, wishes, upscaler, streams)
+        with Display(sum(item.pixels for item in items), len(items)) as display:
+            if dry_run:
+                for item in items:
+                    display.end(item.outcome, 0) if item.plan is None else print(describe(item.outcome))
+                    outcomes.append(item.outcome)
+            else:
+                for outcome in work.upscale(
+                    items, upscaler, wishes, display, keeping, streams, disagreement=disagreement
+                ):
+                    outcomes.append(outcome)
+                display.summary(outcomes)
         complete = True
     except KeyboardInterrupt:
-        again = "; the same command goes on from here" if manifest else ""
+        again = "; the same command goes on from here" if keeping and keeping.skip else ""
         print(f"fourpass: stopped after {len(outcomes)} of {len(pairs)}{again}", file=sys.stderr)
         raise typer.Exit(130) from None
     finally:
@@ -183,17 +196,17 @@ def _run(
 def _keep_what_is_there(pairs: list[Pair]) -> None:
     """Refuse to replace a file in a place that nobody named."""
     for pair in pairs:
-        if Path(pair.target).exists():
+        if os.path.exists(pair.target):
             raise ConfigError(f"{pair.target}: is there already; delete it, or say with -o where to write")
 
 
 def _upscaler(model: str, held: dict[str, Any] | None, **options: Any) -> Upscaler:
     """Return the plain Upscaler, or the one that looks back at its input."""
     if held is None:
-        from fourpass.inference.upscaler import Upscaler
+        from fourpass.upscaling.upscaler import Upscaler
 
         return Upscaler(model, **options)
-    from fourpass.inference.faithful import FaithfulUpscaler
+    from fourpass.upscaling.faithful import FaithfulUpscaler
 
     return FaithfulUpscaler(model, **held, **options)
 
@@ -204,57 +217,19 @@ def _mask(path: Path | None) -> Any:
     return None if path is None else files.read(str(path)).pixels
 
 
-def _held(strength_map: Path | None, consistency: bool, perceptual: str | None, blend_pixels: bool) -> dict[str, Any]:
-    """Return what an output's bytes depend on besides; nothing where none of it is used."""
-    from fourpass import weights
-    from fourpass.cli.manifest import digest
-
-    settings = {
-        "consistency": consistency,
-        "strength_map": digest(strength_map) if strength_map else None,
-        "perceptual": digest(weights.locate(perceptual)) if perceptual else None,
-        "blend_pixels": blend_pixels,
-    }
-    return {name: value for name, value in settings.items() if value}
-
-
 def _how(upscaler: Upscaler) -> dict[str, Any]:
     choice = upscaler.choice
     return {"backend": choice.name, "precision": choice.precision, "threads": choice.threads}
 
 
-def _manifest(output: str | None, settings: dict[str, Any]) -> Manifest:
-    from fourpass.cli.manifest import Manifest
-
-    assert output is not None
-    return Manifest(Path(output), settings)
-
-
 def _streams(pairs: list[Pair]) -> Any:
-    from fourpass.cli.plan import STANDARD
-    from fourpass.cli.work import Streams
+    from fourpass.cli import terminal
+    from fourpass.jobs.pairs import STANDARD
+    from fourpass.jobs.work import Streams
 
-    data = b""
+    data, output = b"", None
     if any(pair.source == STANDARD for pair in pairs):
-        if sys.stdin.isatty():
-            raise ConfigError("standard input is a terminal; pipe a picture into it")
-        data = sys.stdin.buffer.read()
-    return Streams(data, sys.stdout.buffer)
-
-
-@contextmanager
-def _ending_politely() -> Iterator[None]:
-    """Let a request to end unwind as Ctrl-C does, so that no half file is left."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        data = terminal.standard_input().read()
+    if any(pair.target == STANDARD for pair in pairs):
+        output = terminal.standard_output()
+    return Streams(data, output)

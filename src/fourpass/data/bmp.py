@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.disk import atomic
 from fourpass.errors import DatasetError
 
 _HEADER = struct.Struct("<2sIHHIIiiHHIIiiII")  # BITMAPFILEHEADER and BITMAPINFOHEADER
@@ -54,10 +54,4 @@ def write_bmp(file: Path, image: NDArray[np.uint8]) -> None:
     body[:, : 3 * width] = image[::-1, :, ::-1].reshape(rows, -1)
     total = _HEADER.size + body.size
     header = _HEADER.pack(b"BM", total, 0, 0, _HEADER.size, 40, width, rows, 1, 24, 0, body.size, 2835, 2835, 0, 0)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(header + body.tobytes())
-        temporary.replace(file)
-    except OSError as error:
-        raise DatasetError(f"{file}: cannot be written ({error.strerror})") from None
+    atomic.write(file, header + body.tobytes(), DatasetError)

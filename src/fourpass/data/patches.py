@@ -20,13 +20,20 @@ class PatchBatch:
 
     Attributes:
         low: (N, 3, size, size) uint8.
-        high: (N, 3, scale * size, scale * size) uint8, what `low` shows.
+        high: (N, 3, scale * size, scale * size) uint8, what `low` shows: the truth, or a teacher's idea of it.
         scale: their ratio.
+        worn: `low` as a worn picture would show it, see `fourpass.data.wear`; None where nothing wears it.
     """
 
     low: NDArray[np.uint8]
     high: NDArray[np.uint8]
     scale: int
+    worn: NDArray[np.uint8] | None = None
+
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """What a network is shown: `worn`, or `low` where there is none."""
+        return self.low if self.worn is None else self.worn
 
 
 class Patches:
@@ -41,6 +48,7 @@ class Patches:
             does not fill the batch; 1 takes the first place as it comes (the paper).
         draw: ``area``, larger pictures are drawn more often, in proportion to their area; ``picture``, all alike.
         report: takes one line when pictures are too small for a scale's patch, and so not used for it.
+        teacher_share: how many of the patches of pictures that a teacher enlarged show what it made, not the truth.
 
     Raises:
         DatasetError: for one of the scales, no picture is as large as a patch.
@@ -55,7 +63,9 @@ class Patches:
         candidates: int = 1,
         report: Callable[[str], None] = print,
         draw: str = "area",
+        teacher_share: float = 1.0,
     ) -> None:
+        self.teacher_share = teacher_share
         self.scales = tuple(scales)
         self.odds = np.asarray(odds, np.float64) / np.sum(odds)
         self.sizes = dict(zip(scales, sizes, strict=True))
@@ -67,7 +77,7 @@ class Patches:
         """Return the scale that `batch` draws for a seed."""
         return int(np.random.default_rng(list(seed)).choice(self.scales, p=self.odds))
 
-    def batch(self, seed: Sequence[int], count: int, first: int = 0) -> PatchBatch:
+    def batch(self, seed: Sequence[int], count: int, first: int = 0, margin: int = 0) -> PatchBatch:
         """Cut the patches of one step.
 
         Args:
@@ -75,20 +85,26 @@ class Patches:
             count: patches in the batch.
             first: number of the first patch. Patch k of a seed is the same whichever batch it comes in, so two
                 processes that cut patches 0..7 and 8..15 have together what one has that cuts 0..15.
+            margin: low-resolution pixels by which the patches are cut larger on each side, at the same places; beyond
+                the picture's edge they mirror it.
 
         Returns:
             ``count`` patches, turned and flipped at random, low and high alike.
         """
         scale = self.scale_at(seed)
         size = self.sizes[scale]
-        low = np.empty((count, 3, size, size), np.uint8)
-        high = np.empty((count, 3, size * scale, size * scale), np.uint8)
+        side = size + 2 * margin
+        low = np.empty((count, 3, side, side), np.uint8)
+        high = np.empty((count, 3, side * scale, side * scale), np.uint8)
         for slot in range(count):
             rng = np.random.default_rng([*seed, 1 + first + slot])
             picture, row, column = self._place(rng, scale)
             turn = int(rng.integers(8))
-            low[slot] = _cut(picture.low[scale], row, column, size, turn)
-            high[slot] = _cut(picture.high, row * scale, column * scale, size * scale, turn)
+            target = picture.high[: picture.low[scale].shape[0] * scale, : picture.low[scale].shape[1] * scale]
+            if scale in picture.taught and rng.random() < self.teacher_share:
+                target = picture.taught[scale]
+            low[slot] = _cut(picture.low[scale], row, column, size, turn, margin)
+            high[slot] = _cut(target, row * scale, column * scale, size * scale, turn, margin * scale)
         return PatchBatch(low, high, scale)
 
     def _place(self, rng: np.random.Generator, scale: int) -> tuple[Picture, int, int]:
@@ -142,7 +158,13 @@ def _mean_gradient(picture: Picture, row: int, column: int, side: int) -> float:
     return float(total / ((bottom - top) * (right - left)))
 
 
-def _cut(image: NDArray[np.uint8], row: int, column: int, side: int, turn: int) -> NDArray[np.uint8]:
-    """Cut a square, and turn (by quarter turns) and flip it: `turn` is 0..7, one of the square's symmetries."""
-    patch = np.rot90(image[row : row + side, column : column + side], turn % 4)
+def _cut(image: NDArray[np.uint8], row: int, column: int, side: int, turn: int, margin: int = 0) -> NDArray[np.uint8]:
+    """Cut a square and its margin, and turn (by quarter turns) and flip it: `turn` is one of the 8 symmetries, 0..7."""
+    top, left, bottom, right = row - margin, column - margin, row + side + margin, column + side + margin
+    height, width = image.shape[:2]
+    patch = image[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0))
+    if any(map(any, beyond)):
+        patch = np.pad(patch, beyond, "symmetric")
+    patch = np.rot90(patch, turn % 4)
     return (patch[:, ::-1] if turn >= 4 else patch).transpose(2, 0, 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.disk import atomic
 from fourpass.errors import ConfigError, DatasetError, ImageError
 from fourpass.imaging import files
 from fourpass.imaging.color import luma
@@ -39,12 +39,16 @@ class Picture:
         high: (H, W, 3) uint8, memory-mapped.
         low: scale -> (H // scale, W // scale, 3) uint8, MATLAB's bicubic of `high` cropped to a multiple of the scale.
         gradient: (H // CELL + 1, W // CELL + 1) float64 summed-area table of the mean gradient of each cell.
+        key: names its content in the cache.
+        taught: scale -> (H // scale * scale, W // scale * scale, 3) uint8, what a teacher made of `low`.
     """
 
     source: Path
     high: NDArray[np.uint8]
     low: dict[int, NDArray[np.uint8]]
     gradient: NDArray[np.float64]
+    key: str = ""
+    taught: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 def default_cache() -> Path:
@@ -128,7 +132,7 @@ def _open(file: Path, scales: Sequence[int], folder: Path) -> Picture:
     high = cached_array(folder / f"{stem}.npy", partial(_decode, content, file))
     low = {scale: cached_array(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
     gradient = cached_array(folder / f"{stem}-gradient.npy", partial(_gradient_table, high))
-    return Picture(file, high, low, gradient)
+    return Picture(file, high, low, gradient, stem)
 
 
 def decode(file: Path) -> NDArray[np.uint8]:
@@ -194,15 +198,11 @@ def cached_array(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Va
         DatasetError: the file cannot be written.
     """
     if not file.exists():
-        temporary = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
         value = make()
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as handle:
-                np.save(handle, value)
-            temporary.replace(file)
+            with atomic.whole(file, durable=False) as stream:
+                np.save(stream, value)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise DatasetError(
                 f"{file.parent}: cannot keep decoded pictures there ({error.strerror}); name another with --cache"
             ) from None

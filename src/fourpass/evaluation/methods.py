@@ -119,7 +119,7 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[P
         return partial(imresize, scale=scale)
     if method.path in PATHS and scale != SCALE:
         raise ConfigError(f"{method.label}: the path {method.path} upscales by {SCALE}, not by {scale}")
-    from fourpass.inference.upscaler import Upscaler
+    from fourpass.upscaling.upscaler import Upscaler
 
     # Weights and not their packaged name, which would blend the faithful and the perceptual ones; and the same
     # precision on every machine.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fourpass.disk import atomic
 from fourpass.errors import ConfigError, missing_extra
 from fourpass.evaluation.figures import Strip
 
@@ -104,11 +106,10 @@ def save(figure: Any, path: Path) -> None:
     # Without the date and with fixed ids, the same figure is the same file.
     metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[path.suffix[1:]]
     matplotlib = _matplotlib()
-    try:
-        with matplotlib.rc_context({"svg.hashsalt": "fourpass"}):
-            figure.savefig(path, dpi=150, metadata=metadata)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from None
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "fourpass"}):
+        figure.savefig(content, format=path.suffix[1:], dpi=150, metadata=metadata)
+    atomic.write(path, content.getvalue(), ConfigError)
 
 
 def _label(axes: Any, labels: Sequence[tuple[str, str, float, float]]) -> None:

@@ -6,14 +6,17 @@ import contextlib
 import errno
 import io
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
 
+from fourpass import forks
+from fourpass.disk import atomic
 from fourpass.errors import ImageError
-from fourpass.imaging import atomic, formats, limits, reader, writer
+from fourpass.imaging import formats, limits, reader, writer
 from fourpass.imaging.picture import Header, Picture, Pixels
 
 MAX_PIXELS: Final = 250_000_000  # of a file, all its frames together
@@ -107,7 +110,10 @@ def write_rows(
 def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, str]]:
     """Open a file, and find out what it is: (stream, format key, name for messages)."""
     name = name or ("data" if isinstance(source, bytes) else os.fspath(source))
+    forks.use_threads()
     try:
+        if not isinstance(source, bytes):
+            _refuse_devices(source, name)
         stream: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)  # noqa: SIM115
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ImageError(f"{name}: {_unopened(error)}") from None
@@ -119,6 +125,15 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, s
         except OSError as error:
             raise ImageError(f"{name}: {_unopened(error)}") from None
         yield stream, key, name
+
+
+def _refuse_devices(path: str | os.PathLike[str], name: str) -> None:
+    """Leave alone what would have us wait for ever, or never end; opening a pipe waits for somebody who writes."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISFIFO(mode):
+        raise ImageError(f"{name}: is a pipe and not a file; give - and send the picture to standard input")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ImageError(f"{name}: is a device or a socket and not a file; name a picture")
 
 
 def _unopened(error: OSError | ValueError) -> str:

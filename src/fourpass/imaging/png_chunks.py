@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from fourpass.imaging.atomic import write_all
+from fourpass.disk.atomic import write_all
 
 _LARGEST = 2**24  # bytes of one text, unpacked; more is no metadata
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")

@@ -14,9 +14,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyvips
 
+from fourpass import forks
+from fourpass.disk.atomic import unwritable
 from fourpass.errors import ImageError
 from fourpass.imaging import exif, metadata, png_chunks
-from fourpass.imaging.atomic import unwritable
 from fourpass.imaging.carrier import Feed, png
 from fourpass.imaging.formats import FORMATS
 from fourpass.imaging.limits import stored_depth
@@ -70,6 +71,7 @@ def encode(
     Raises:
         ImageError: it cannot be written. What the bands raise passes through.
     """
+    forks.use_threads()
     format = FORMATS[key]
     depth = stored_depth(header, format)
     sent = replace(header, depth=8 if depth == 8 else 16)
@@ -161,7 +163,7 @@ def _failure(name: str, error: BaseException) -> ImageError:
         said = str(error.detail or error.message)
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             if os.strerror(code) in said:
-                return unwritable(name, OSError(code, os.strerror(code)))
+                return unwritable(name, OSError(code, os.strerror(code)), ImageError)
         lines = "; ".join(line.strip() for line in said.splitlines() if line.strip())
         return ImageError(f"{name}: cannot be encoded ({lines}); try another format with --ext")
     return ImageError(f"{name}: cannot be encoded ({error}); try another format with --ext")

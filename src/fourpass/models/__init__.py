@@ -13,11 +13,13 @@ from fourpass.models.eusr import EUSR
 from fourpass.models.mdsr import MDSR
 from fourpass.models.nima import NIMA
 from fourpass.models.srresnet import SRResNet
+from fourpass.models.swift import Swift
 from fourpass.models.vgg import VGG
 from fourpass.weights import Weights
 
 BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "eusr": EUSR,
+    "swift": Swift,
     "edsr": EDSR,
     "mdsr": MDSR,
     "srresnet": SRResNet,

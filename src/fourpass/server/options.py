@@ -27,7 +27,7 @@ class Options(BaseModel):
     self_ensemble: bool = Field(False, description="Average over eight turns and flips: better, 8 times the work.")
 
     def size(self) -> dict[str, Any]:
-        """Return the wish about the size, as `fourpass.inference.job.Wishes` takes it; empty where there is none."""
+        """Return the wish about the size, as `fourpass.jobs.job.Wishes` takes it; empty where there is none."""
         names = ("scale", "width", "height", "longest", "megapixels")
         wishes: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.fit is not None:

@@ -63,9 +63,9 @@ class Task:
 def start(argument: Argument) -> Handler:
     """Return the function that does tasks; it keeps the last few networks loaded."""
     from fourpass.imaging import formats
-    from fourpass.inference import job
-    from fourpass.inference.upscaler import Upscaler
+    from fourpass.jobs import job
     from fourpass.server.options import Options
+    from fourpass.upscaling.upscaler import Upscaler
 
     loaded: OrderedDict[float | None, Upscaler] = OrderedDict()
 

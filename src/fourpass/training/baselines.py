@@ -53,8 +53,8 @@ class Batch(PatchBatch):
         seed: what the step draws from.
     """
 
-    generator_waits: bool
-    seed: tuple[int, ...]
+    generator_waits: bool = False
+    seed: tuple[int, ...] = ()
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Baseline:
                 level = rng.uniform(0, 2 * recipe.grain)
                 cut.low[slot], cut.high[slot] = add_grain(cut.low[slot], cut.high[slot], level, rng)
         waits = bool(recipe.adversarial) and step < recipe.discriminator_warm_up
-        return Batch(cut.low, cut.high, cut.scale, waits, tuple(seed))
+        return Batch(cut.low, cut.high, cut.scale, generator_waits=waits, seed=tuple(seed))
 
     def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
         """Upscale, teach the discriminator where there is one, then the generator."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from fourpass.disk import atomic
 from fourpass.errors import WeightsError
-from fourpass.weights import write_atomically
 
 FORMAT = "fourpass-checkpoint-1"
 
@@ -29,7 +29,7 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **content}, buffer)
-    write_atomically(path, buffer.getvalue())
+    atomic.write(path, buffer.getvalue(), WeightsError)
 
 
 def load(path: Path, architecture: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def link(source: Path, target: Path) -> None:
         os.link(source, temporary)
         temporary.replace(target)
     except OSError:  # a file system without hard links
-        write_atomically(target, source.read_bytes())
+        atomic.write(target, source.read_bytes(), WeightsError)
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

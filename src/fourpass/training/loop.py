@@ -46,9 +46,13 @@ from fourpass.training.run import Run, roll_back, save, start, validate
 __all__ = ["CollapseError", "NotFiniteError", "Outcome", "Phase", "Tools", "train"]
 
 
+# What a run writes into its folder, besides ``samples/`` and ``tensorboard/``.
+FILES = ("last.pt", "previous.pt", "best.pt", "last.safetensors", "best.safetensors", "log.jsonl")
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of `train` ended: ``finished``, ``time budget``, ``SIGINT`` or ``SIGTERM``, and where."""
+    """How a call of `train` ended: ``finished``, ``time budget`` or a signal's name, and where."""
 
     reason: str
     step: int
@@ -164,9 +168,12 @@ def _due(step: int, every: int) -> bool:
 
 @contextmanager
 def _signals() -> Iterator[list[str]]:
-    """Collect SIGINT and SIGTERM in a list instead of dying of them; a second one of a kind kills as ever."""
+    """Collect SIGINT, SIGTERM and SIGHUP in a list instead of dying of them; a second one of a kind kills as ever."""
     received: list[str] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What is ignored, as nohup has it, stays so; but a shell's background jobs have Ctrl-C ignored and are sent it.
+    heard = [each for each in numbers if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in heard}
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number).name)

@@ -17,6 +17,7 @@ from fourpass.data.div2k import training_images
 from fourpass.data.grain import add_grain
 from fourpass.data.patches import Patches
 from fourpass.data.pictures import Picture, find_images, load_pictures
+from fourpass.data.wear import MARGIN, lay
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.losses import terms as table
 from fourpass.losses.fourpass import Predictor
@@ -47,7 +48,7 @@ class Batch:
     """Patches of one step.
 
     Attributes:
-        low: (N, 3, patch, patch) uint8.
+        low: (N, 3, patch, patch) uint8, worn where the recipe says so.
         truth: (N, 3, 4 * patch, 4 * patch) uint8.
         paths: which of `fourpass.multipass.PATHS` the step takes.
         generator_waits: whether only the discriminator learns.
@@ -82,18 +83,18 @@ class PerceptualTraining:
         for number in range(first, first + count):
             rng = np.random.default_rng([*seed, 0, number])
             source = "reduced" if rng.random() < recipe.reduced_share else "whole"
-            cut = self.sources[source, side].batch(seed, 1, first=number)
+            cut = self.sources[source, side].batch(seed, 1, first=number, margin=MARGIN if recipe.wear else 0)
             if rng.random() < recipe.flat_share:
                 colour = rng.integers(0, 256, (1, 3, 1, 1), np.uint8)
                 cut.low[:], cut.high[:] = colour, colour
             elif recipe.grain:
                 level = rng.uniform(0, 2 * recipe.grain)
                 cut.low[0], cut.high[0] = add_grain(cut.low[0], cut.high[0], level, rng)
-            cuts.append(cut)
+            cuts.append(lay(cut, recipe.wear, seed, first=number) if recipe.wear else cut)
         odds = np.asarray(recipe.path_odds) / sum(recipe.path_odds)
         drawn = np.random.default_rng([*seed, 0]).choice(len(PATHS), recipe.paths_per_step, replace=False, p=odds)
         return Batch(
-            np.concatenate([cut.low for cut in cuts]),
+            np.concatenate([cut.seen for cut in cuts]),
             np.concatenate([cut.high for cut in cuts]),
             tuple(list(PATHS)[index] for index in sorted(drawn)),
             bool(recipe.loss_weights["adversarial"]) and step < recipe.discriminator_warm_up,

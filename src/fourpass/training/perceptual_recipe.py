@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
 from fourpass.losses.fourpass import REDUCTIONS
 from fourpass.losses.terms import TERMS
@@ -45,6 +46,8 @@ class PerceptualRecipe(_Weighted):
             upscaled lie 6 to 10 times as far apart, out of what they know.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
+        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; the truth keeps its grain and
+            stays clean otherwise. None: nothing.
         reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
         paths_per_step, path_odds: how many of the three paths (x4, x2 twice, x8 halved) a step takes, drawn with these
             odds, as weights; 3 takes all.
@@ -80,6 +83,7 @@ class PerceptualRecipe(_Weighted):
     candidates: int = 1
     reduced_share: float = 0.5
     flat_share: float = 0.0
+    wear: Wear | None = field(default=None, metadata={"table": Wear})
     paths_per_step: int = 3
     path_odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     downscale: str = "bicubic"

@@ -1,4 +1,4 @@
-"""Phase 1: train EUSR to be faithful, by the L1 distance at a scale drawn at random each step (paper, section 4.1)."""
+"""Phase 1: train a network to be faithful, by the L1 distance at a scale drawn each step (paper, section 4.1)."""
 
 from __future__ import annotations
 
@@ -16,38 +16,41 @@ from fourpass import models, weights
 from fourpass.data.div2k import training_images
 from fourpass.data.patches import PatchBatch, Patches
 from fourpass.data.pictures import find_images, load_pictures
+from fourpass.data.wear import cut_worn
 from fourpass.errors import WeightsError
 from fourpass.models.eusr import EUSR, start_as_glorot
 from fourpass.training import checkpoint, distributed
 from fourpass.training.loop import Tools
 from fourpass.training.optimizers import build_optimizer
 from fourpass.training.precision import pick_device, place
-from fourpass.training.recipes import EusrRecipe
+from fourpass.training.recipes import EusrRecipe, PretrainRecipe, SwiftRecipe
+from fourpass.training.teacher import teach
 from fourpass.training.validation import ValidationSet
 
-RECIPE = EusrRecipe
+RECIPES = {kind.architecture: kind for kind in (EusrRecipe, SwiftRecipe)}
 
 
 @dataclass
 class Pretraining:
     """The phase as `fourpass.training.loop` takes it."""
 
-    recipe: EusrRecipe
+    recipe: PretrainRecipe
     networks: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     metadata: weights.Metadata
     patches: Patches
     validation: ValidationSet | None
     forward: Callable[[Tensor, int], Tensor]  # the network, compiled or not
-    main: str = "eusr"
+    main: str
 
     def batch(self, step: int, seed: Sequence[int]) -> PatchBatch:
-        """Cut this process's patches."""
-        return self.patches.batch(seed, self.recipe.batch, first=distributed.rank() * self.recipe.batch)
+        """Cut this process's patches, worn where the recipe says so."""
+        recipe = self.recipe
+        return cut_worn(self.patches, recipe.wear, seed, recipe.batch, first=distributed.rank() * recipe.batch)
 
     def step(self, batch: PatchBatch, tools: Tools) -> dict[str, Tensor]:
         """Upscale, compare, update."""
-        low = torch.from_numpy(batch.low).to(tools.device).float()
+        low = torch.from_numpy(batch.seen).to(tools.device).float()
         high = torch.from_numpy(batch.high).to(tools.device).float()
         with tools.autocast():
             upscaled = self.forward(low.contiguous(memory_format=torch.channels_last), batch.scale)
@@ -65,7 +68,7 @@ class Pretraining:
 
 
 def prepare(
-    recipe: EusrRecipe,
+    recipe: PretrainRecipe,
     data: Sequence[Path],
     *,
     validation: Path | None = None,
@@ -90,33 +93,37 @@ def prepare(
     files = [file for folder in data for file in training_images(folder)]
     checked = ValidationSet(find_images(validation), recipe.scales) if validation else None
     pictures = load_pictures(files, recipe.scales, cache=cache, report=report)
-    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report, recipe.draw)
-
-    numbers = {
-        "features": recipe.features,
-        "shared_blocks": recipe.shared_blocks,
-        "upscale_blocks": recipe.upscale_blocks,
-        "scales": list(recipe.scales),
-    }
+    pictures = teach(pictures, recipe.teacher, recipe.scales, cache=cache, report=report)
+    patches = Patches(
+        pictures,
+        recipe.scales,
+        recipe.odds,
+        recipe.patches,
+        recipe.candidates,
+        report,
+        recipe.draw,
+        recipe.teacher_share,
+    )
     names = ", ".join(sorted({folder.resolve().name for folder in data}))
     metadata = weights.Metadata(
-        architecture="eusr",
-        numbers=numbers,
-        lineage=f"eusr-{secrets.token_hex(4)}",
+        architecture=recipe.architecture,
+        numbers=recipe.numbers,
+        lineage=f"{recipe.architecture}-{secrets.token_hex(4)}",
         data=f"{len(pictures)} pictures: {names}",
         steps=0,
         licence="Apache-2.0",
     )
     torch.manual_seed(recipe.seed)
-    network = EUSR(recipe.features, recipe.shared_blocks, recipe.upscale_blocks, recipe.scales)
-    if recipe.glorot:
+    network = models.BUILDERS[recipe.architecture](**recipe.numbers)
+    if isinstance(network, EUSR) and isinstance(recipe, EusrRecipe) and recipe.glorot:
         start_as_glorot(network)
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
     place(network, pick_device(device))
     optimizer = build_optimizer(recipe.optimizer, network.parameters(), recipe.learning_rate)
     forward = torch.compile(network, dynamic=False) if recipe.compile else network
-    return Pretraining(recipe, {"eusr": network}, {"eusr": optimizer}, metadata, patches, checked, forward)
+    main = recipe.architecture
+    return Pretraining(recipe, {main: network}, {main: optimizer}, metadata, patches, checked, forward, main)
 
 
 def start_from(network: nn.Module, name: str, metadata: weights.Metadata) -> weights.Metadata:

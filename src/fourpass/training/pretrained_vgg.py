@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
-import tempfile
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
 from fourpass import conversion, models
+from fourpass.disk import atomic
 from fourpass.errors import WeightsError
 from fourpass.models.vgg import VGG
 
@@ -57,29 +57,22 @@ def fetch(url: str, folder: Path, *, report: Callable[[str], None] = print) -> P
         return target
     way_out = "fetch it where there is a network and put it there, or name another VGG with --set vgg=FILE"
     report(f"{target}: downloading {url}")
-    temporary = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as handle:
-            temporary = handle.name
-            digest = _copy(url, handle)
-        expected = name.rsplit(".", 1)[0].rsplit("-", 1)[-1]
-        if not digest.startswith(expected):
-            raise WeightsError(
-                f"{url}: sha256 begins with {digest[: len(expected)]}, not {expected}: damaged on the way; {way_out}"
-            )
-        os.replace(temporary, target)
-        temporary = None
+        with atomic.whole(target) as stream:
+            digest = _copy(url, stream)
+            expected = name.rsplit(".", 1)[0].rsplit("-", 1)[-1]
+            if not digest.startswith(expected):
+                raise WeightsError(
+                    f"{url}: sha256 begins with {digest[: len(expected)]}, not {expected}: damaged on the way; "
+                    f"{way_out}"
+                )
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", None) or error
         raise WeightsError(f"{target}: not there, and {url} cannot be downloaded ({reason}); {way_out}") from None
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
     return target
 
 
-def _copy(url: str, handle: tempfile._TemporaryFileWrapper[bytes]) -> str:
+def _copy(url: str, stream: BinaryIO) -> str:
     """Copy what is at an address into a file, and return its sha256."""
     digest = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
@@ -87,7 +80,7 @@ def _copy(url: str, handle: tempfile._TemporaryFileWrapper[bytes]) -> str:
         received = 0
         while block := response.read(1 << 20):
             digest.update(block)
-            handle.write(block)
+            atomic.write_all(stream, block)
             received += len(block)
     if received < expected:
         raise OSError(f"{received} of {expected} bytes came")

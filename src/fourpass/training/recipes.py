@@ -6,11 +6,12 @@ import dataclasses
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from fourpass.data.patches import DRAWS
+from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -78,11 +79,10 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EusrRecipe(Recipe):
-    """Phase 1, the faithful network (4PP-EUSR paper, section 4.1).
+class PretrainRecipe(Recipe):
+    """Phase 1, a faithful network of one shared trunk and a path for each scale (4PP-EUSR paper, section 4.1).
 
     Attributes:
-        features, shared_blocks, upscale_blocks: see `fourpass.models.eusr.EUSR`.
         scales: factors trained, one drawn at random each step.
         odds: how often each is drawn, as weights.
         patches: side of the low-resolution patch of each.
@@ -90,35 +90,47 @@ class EusrRecipe(Recipe):
         draw: which picture a patch comes from: ``area``, larger ones more often; ``picture``, all alike (the authors'
             program).
         init: weights to start from: a packaged name or a file; empty for random ones.
-        glorot: random weights outside residual blocks start as Glorot's (the authors' program), not as torch's.
         optimizer: ``adam`` (the paper) or ``muon``, see `fourpass.training.optimizers.Muon`.
         compile: run the network through `torch.compile` (wants a C++ compiler). Pays where passes over memory weigh as
             much as convolutions, as in bf16 with AMX; `benchmarks/train.py --compile` tells.
+        teacher: models whose outputs are learnt, in place of the truth: ONNX or weights files or packaged names, at
+            most one a scale. A scale without a teacher learns the truth. See `fourpass.training.teacher`.
+        teacher_share: of the patches of a scale that has a teacher, how many learn its output; others learn the truth.
+        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; targets stay clean. None:
+            nothing.
     """
+
+    architecture: ClassVar[str]  # key of `fourpass.models.BUILDERS`
 
     steps: int = 1_000_000
     batch: int = 16
     learning_rate: float = 1e-4
     schedule: str = "halving"
     halve_every: int = 200_000
-    features: int = 64
-    shared_blocks: int = 32
-    upscale_blocks: int = 1
     scales: tuple[int, ...] = (2, 4, 8)
     odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     patches: tuple[int, ...] = (48, 48, 48)
     candidates: int = 1
     draw: str = "area"
     init: str = ""
-    glorot: bool = False
     optimizer: str = "adam"
     compile: bool = False
+    teacher: tuple[str, ...] = ()
+    teacher_share: float = 1.0
+    wear: Wear | None = field(default=None, metadata={"table": Wear})
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What the network is built from, for the metadata of its weights."""
+        return {name: getattr(self, name) for name in self._sizes} | {"scales": list(self.scales)}
+
+    _sizes: ClassVar[tuple[str, ...]]  # the network's own numbers, all of them positive
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("draw", self.draw, DRAWS)
-        for name in ("features", "shared_blocks", "upscale_blocks", "candidates"):
+        for name in (*self._sizes, "candidates"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
         if not self.scales or not set(self.scales) <= {2, 4, 8} or len(set(self.scales)) < len(self.scales):
@@ -129,9 +141,44 @@ class EusrRecipe(Recipe):
                 raise ConfigError(f"recipe: {name} has {len(values)} values for {len(self.scales)} scales")
         if not sum(self.odds) or not all(self.patches):
             raise ConfigError("recipe: odds must not all be 0, and no patch may be 0")
+        if self.teacher_share > 1:
+            raise ConfigError(f"recipe: teacher_share {self.teacher_share} is not within 0..1")
 
 
-_Recipe = TypeVar("_Recipe", bound=Recipe)
+@dataclass(frozen=True, kw_only=True)
+class EusrRecipe(PretrainRecipe):
+    """The paper's network.
+
+    Attributes:
+        features, shared_blocks, upscale_blocks: see `fourpass.models.eusr.EUSR`.
+        glorot: random weights outside residual blocks start as Glorot's (the authors' program), not as torch's.
+    """
+
+    architecture = "eusr"
+    _sizes = ("features", "shared_blocks", "upscale_blocks")
+
+    features: int = 64
+    shared_blocks: int = 32
+    upscale_blocks: int = 1
+    glorot: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwiftRecipe(PretrainRecipe):
+    """The small network.
+
+    Attributes:
+        features, blocks: see `fourpass.models.swift.Swift`.
+    """
+
+    architecture = "swift"
+    _sizes = ("features", "blocks")
+
+    features: int = 64
+    blocks: int = 7
+
+
+_Recipe = TypeVar("_Recipe", bound=Recipe | Wear)
 
 
 def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | None = None) -> _Recipe:
@@ -157,7 +204,7 @@ def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe"
     for key in values:
         if key not in known:
             raise ConfigError(f"{source}: unknown key {key!r}; known are {', '.join(sorted(known))}")
-    checked = {key: _convert(key, value, str(known[key].type), source) for key, value in values.items()}
+    checked = {key: _value(known[key], value, source) for key, value in values.items()}
     try:
         return kind(**checked)
     except ConfigError as error:
@@ -198,6 +245,17 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise ConfigError(f"{path}: extends = {bases!r} is not the name of a recipe file, or a list of such names")
         below |= _read(path.parent / base, (*above, path.resolve()))
     return below | values
+
+
+def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
+    kind = item.metadata.get("table")
+    if kind is None:
+        return _convert(item.name, value, str(item.type), source)
+    if value is None or isinstance(value, kind):
+        return value
+    if isinstance(value, Mapping):
+        return build(kind, value, f"{source}, table {item.name}")
+    raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
 
 
 def _convert(key: str, value: Any, kind: str, source: str) -> Any:

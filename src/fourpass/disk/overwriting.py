@@ -1,0 +1,151 @@
+"""No command writes over what it reads: the one place that decides whether two names mean one file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import posixpath
+import stat
+import unicodedata
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from urllib.parse import unquote
+
+from fourpass.errors import ConfigError
+
+Name = str | os.PathLike[str] | int  # a path, a file:// URL, or the number of an open file
+_FILE = "file://"
+
+
+def check(reads: Iterable[Name], writes: Sequence[Name], *, way_out: str = "name another file") -> None:
+    """Refuse to write over a file that is read, or two outputs into one file.
+
+    Files are told apart by what they are, and not by how they are spelt: links of both kinds, relative and absolute
+    paths, ``file://``, folders under several names, and upper and lower case where the file system takes them for one.
+
+    Args:
+        reads: files that are going to be read; of a folder, every file in it and below. What is not there is ignored.
+        writes: files that are going to be written.
+        way_out: what to do, for the message.
+
+    Raises:
+        ConfigError: an output is an input, or two outputs are one file.
+    """
+    taken: dict[Hashable, Name] = {}
+    existing: dict[Hashable, Name] = {}
+    for each in writes:
+        spot = place(each)
+        if spot in taken:
+            first = _shown(taken[spot])
+            both = "named twice" if first == _shown(each) else f"the same file as {first}"
+            raise ConfigError(f"{_shown(each)}: is {both}, and each output needs a file of its own; {way_out}")
+        taken[spot] = each
+        known = identity(each)
+        if known is not None:
+            existing[known] = each
+    if not existing:  # what is not there yet cannot be an input
+        return
+    for read in _files(reads):
+        known = identity(read)
+        if known in existing:
+            name, source = _shown(existing[known]), _shown(read)
+            same = "" if name == source else f" ({source})"
+            raise ConfigError(f"{name}: is an input{same}, and inputs are never overwritten; {way_out}")
+
+
+def local(path: str) -> str:
+    """Return the path that a ``file://`` URL means; other paths as they are."""
+    if not path.lower().startswith(_FILE):
+        return path
+    bare = path[len(_FILE) :]
+    bare = bare.removeprefix("localhost") if bare.startswith("localhost/") else bare
+    # Programs that make URLs write %20 for a space; people who write them by hand do not.
+    return bare if os.path.exists(bare) else unquote(bare)
+
+
+def identity(name: Name) -> Hashable | None:
+    """Return what tells an existing file or folder from all others, whatever it is called; None where there is none.
+
+    Of a URL that names no file here, whether or not something is there: the URL without needless slashes.
+    """
+    if not isinstance(name, int) and "://" in local(os.fspath(name)):
+        protocol, rest = os.fspath(name).split("://", 1)
+        return (protocol.lower(), posixpath.normpath(rest))
+    try:
+        status = os.stat(name if isinstance(name, int) else local(os.fspath(name)))
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    if isinstance(name, int) and not stat.S_ISREG(status.st_mode):
+        return None  # a terminal or a pipe
+    if not status.st_ino:  # some network file systems of Windows
+        return os.path.normcase(os.path.realpath(name)) if not isinstance(name, int) else None
+    return (status.st_dev, status.st_ino)
+
+
+def place(name: Name) -> Hashable:
+    """Return what tells where a file lies or will lie: its deepest folder that exists, and the names from there on."""
+    if isinstance(name, int):
+        return identity(name) or name
+    path = local(os.fspath(name))
+    if "://" in path:
+        return identity(path) or path
+    folder = os.path.realpath(path)
+    names: list[str] = []
+    known = None
+    while known is None:
+        folder, last = os.path.split(folder)
+        names.insert(0, last)
+        known = identity(folder) or (folder if not last or os.path.dirname(folder) == folder else None)
+    if _ignores_case(folder):
+        names = [unicodedata.normalize("NFC", each).casefold() for each in names]
+    return (known, *names)
+
+
+def inside(folder: Name, others: Iterable[Name]) -> bool:
+    """Whether a folder, there or not yet, is one of the others or lies in one of them."""
+    if not isinstance(folder, int) and "://" in local(os.fspath(folder)):
+        spot = "/".join(map(str, identity(folder) or ())) + "/"  # type: ignore[call-overload]
+        return any(spot.startswith("/".join(map(str, identity(other) or ("?",))) + "/") for other in others)  # type: ignore[call-overload]
+    wanted = {known for other in others if (known := identity(other)) is not None}
+    path = os.path.realpath(local(os.fspath(folder))) if not isinstance(folder, int) else ""
+    while path:
+        if identity(path) in wanted:
+            return True
+        above = os.path.dirname(path)
+        path = above if above != path else ""
+    return False
+
+
+def _files(names: Iterable[Name]) -> Iterator[Name]:
+    """Yield files, those of folders and of folders in them too, through links; a circle of links ends."""
+    for name in names:
+        path = name if isinstance(name, int) else local(os.fspath(name))
+        if isinstance(path, int) or not os.path.isdir(path):
+            yield name
+            continue
+        seen = {identity(path)}
+        for folder, below, files in os.walk(path, followlinks=True):
+            yield from (os.path.join(folder, file) for file in files)
+            fresh = {each: identity(os.path.join(folder, each)) for each in below}
+            below[:] = [each for each, known in fresh.items() if known not in seen]
+            seen |= set(fresh.values())
+
+
+def _ignores_case(folder: str) -> bool:
+    """Whether a folder takes A and a for one name, found out by asking for a name that is there in the other case."""
+    try:
+        with os.scandir(folder) as entries:
+            there = [entry.path for entry in itertools.islice(entries, 50) if entry.name.swapcase() != entry.name]
+    except OSError:
+        there = []
+    for path in [*there[:3], folder]:
+        head, name = os.path.split(path)
+        if name.swapcase() != name:
+            known = identity(path)
+            return known is not None and identity(os.path.join(head, name.swapcase())) == known
+    return False
+
+
+def _shown(name: Name) -> str:
+    if isinstance(name, int):
+        return {0: "standard input", 1: "standard output"}.get(name, f"file {name}")
+    return os.fspath(name)

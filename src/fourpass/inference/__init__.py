@@ -1,1 +1,0 @@
-"""Upscaling without torch: the ONNX graph, the backends that run it, tiles and streams."""

@@ -1,0 +1,193 @@
+"""One picture file from reading to writing: what the command line does to each, and whoever must get the same bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fourpass.errors import ConfigError, ImageError
+from fourpass.imaging import alpha, files, formats, limits, writer
+from fourpass.imaging.picture import Header, Picture, Pixels
+from fourpass.upscaling.pictures import upscale_picture
+from fourpass.upscaling.sizes import plan_size, trained_scale
+from fourpass.upscaling.upscaler import Progress, Upscaler
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked for, the same for every picture of a run.
+
+    Attributes:
+        scale, width, height, longest, megapixels, fit: as `sizes.plan_size` takes them; at most one of them. None at
+            all: the model's usual scale.
+        quality: of lossy formats, 1..100; None: the format's own.
+        strip: leave out all metadata but the colour profile.
+        self_ensemble: average over the eight turns and flips.
+        max_pixels: the most that a file may have.
+    """
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    longest: int | None = None
+    megapixels: float | None = None
+    fit: tuple[int, int] | None = None
+    quality: int | None = None
+    strip: bool = False
+    self_ensemble: bool = False
+    max_pixels: int = files.MAX_PIXELS
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """The size that is asked for, as keyword arguments; empty for the model's usual scale."""
+        names = ("scale", "width", "height", "longest", "megapixels", "fit")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one file will become, known from its header alone.
+
+    Attributes:
+        source: header of the input, without its metadata.
+        size: (rows, columns) of a frame of the output.
+        key: its format, in `formats.FORMATS`.
+        lost: in words, what of the input that format cannot keep.
+    """
+
+    source: Header
+    size: tuple[int, int]
+    key: str
+    lost: tuple[str, ...]
+
+    @property
+    def pixels(self) -> int:
+        """Of the output, all frames together."""
+        return self.size[0] * self.size[1] * self.source.frames
+
+
+def check(wishes: Wishes) -> None:
+    """Refuse what makes no sense whatever the pictures are.
+
+    Raises:
+        ConfigError: a value is out of range, or more than one size is asked for.
+    """
+    if wishes.size:
+        plan_size((1000, 1000), **wishes.size)
+    if wishes.quality is not None and not 1 <= wishes.quality <= 100:
+        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
+
+
+def output_key(source: str, wished: str | None = None) -> str:
+    """Return the format to write: the wished one, else the input's own, or the nearest that is written."""
+    return wished or (source if source in formats.WRITTEN else "avif")
+
+
+def plan(
+    upscaler: Upscaler,
+    source: files.Source,
+    wishes: Wishes,
+    *,
+    key: str | None,
+    name: str,
+    source_name: str | None = None,
+) -> Plan:
+    """Find out what a file would become, and refuse at once what its output format cannot hold.
+
+    Args:
+        upscaler: what is going to upscale it.
+        source: path or bytes of the input.
+        wishes: what is asked for.
+        key: format of the output; None: that of the input.
+        name: of the output, for messages.
+        source_name: of the input, for messages; None: its path.
+
+    Raises:
+        ImageError: the input cannot be read, or the output could not be written.
+        ConfigError: a size that makes no sense, or is out of the model's reach.
+    """
+    header = files.probe(source, name=_name(source, source_name), max_pixels=wishes.max_pixels)
+    size = plan_size(header.size, **(wishes.size or {"scale": upscaler.default_scale}))
+    trained_scale(header.size, size, upscaler.scales)
+    key = output_key(header.format, key)
+    # Whether any pixel is transparent is not known yet; many files with transparency are opaque throughout.
+    limits.check(replace(header.resized(size), alpha=False), key, name, wishes.quality)
+    lost = limits.lost(header, key, strip=wishes.strip)
+    return Plan(replace(header, metadata=type(header.metadata)()), size, key, lost)
+
+
+def upscale_file(
+    upscaler: Upscaler,
+    source: files.Source,
+    target: str | os.PathLike[str] | BinaryIO,
+    planned: Plan,
+    wishes: Wishes,
+    *,
+    progress: Progress | None = None,
+    source_name: str | None = None,
+    target_name: str | None = None,
+) -> None:
+    """Read, upscale and write one file; the output is never whole in memory.
+
+    Args:
+        upscaler: what to upscale with.
+        source: path or bytes of the input.
+        target: path of the output, replaced only by a whole new file; or an open stream, which gets all or nothing.
+        planned: what `plan` said of this file.
+        wishes: what is asked for.
+        progress: called with the share that is done, 0..1; what it raises stops the work.
+        source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
+
+    Raises:
+        ImageError: the input cannot be read, or the output not written.
+        ConfigError, BackendError: as `Upscaler.rows` does.
+    """
+    named = _name(source, source_name)
+    picture = files.read(source, name=named, max_pixels=wishes.max_pixels)
+    if picture.header.size != planned.source.size or picture.header.frames != planned.source.frames:
+        raise ImageError(f"{named}: has changed since its header was read; run again")
+    picture = _opaque_where_it_must_be(picture, planned.key)
+    header = picture.header.resized(planned.size)
+    name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
+    limits.check(header, planned.key, name, wishes.quality)
+    bands = upscale_picture(upscaler, picture, planned.size, self_ensemble=wishes.self_ensemble, progress=progress)
+    options: dict[str, Any] = {"strip": wishes.strip, "quality": wishes.quality}
+    if isinstance(target, (str, os.PathLike)):
+        files.write_rows(target, bands, header, key=planned.key, **options)
+    else:
+        _pour(target, bands, header, planned.key, name, options)
+
+
+def _pour(
+    target: BinaryIO, bands: Iterator[Pixels], header: Header, key: str, name: str, options: dict[str, Any]
+) -> None:
+    """Write to a stream, by way of a file that has no name, so that it gets a whole picture or nothing."""
+    try:
+        with tempfile.TemporaryFile(buffering=0) as whole:
+            writer.encode(whole, bands, header, key, name=name, **options)
+            whole.seek(0)
+            shutil.copyfileobj(whole, target)
+            target.flush()
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be written ({error.strerror or error})") from None
+
+
+def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
+    """Leave out a transparency that hides nothing, for a format that has none."""
+    if picture.alphas is None or formats.FORMATS[key].alpha:
+        return picture
+    if alpha.constant(picture.alphas) != np.iinfo(picture.alphas.dtype).max:
+        return picture
+    return Picture(replace(picture.header, alpha=False), picture.frames)
+
+
+def _name(source: files.Source, given: str | None) -> str:
+    if given is not None and given != "-":
+        return given
+    return "standard input" if isinstance(source, bytes) else os.fspath(source)

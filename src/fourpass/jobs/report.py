@@ -1,0 +1,130 @@
+"""What became of the files of a run, as values, and the report of them in JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from fourpass.disk import atomic
+from fourpass.errors import ConfigError
+
+Progress = Callable[[float], None]
+
+
+@dataclass
+class Outcome:
+    """What became of one file; the fields are those of the JSON report.
+
+    Attributes:
+        input, output: paths, or ``-``.
+        status: planned, done, skipped or failed.
+        error: why it failed, in one line.
+        input_size, output_size: [columns, rows] of a frame.
+        frames: pictures in the file.
+        format: that was written.
+        lost: what of the input that format could not keep.
+        seconds, megapixels_per_second: of the work on it, output pixels counted.
+        bytes: of the output file.
+        lr_psnr: PSNR, in dB, of the output shrunk again against the input, lowest of the frames; None where it shrinks
+            back to the very input, or is smaller than it.
+        consistent, corrections: with --consistency: whether the difference is within 1/255 everywhere, and the
+            corrections that it took.
+        input_sha256: of the input's contents, where a record of what is done is kept.
+        traceback: of an error that nobody foresaw.
+    """
+
+    input: str
+    output: str
+    status: str
+    error: str | None = None
+    input_size: list[int] | None = None
+    output_size: list[int] | None = None
+    frames: int | None = None
+    format: str | None = None
+    lost: Sequence[str] = ()
+    seconds: float | None = None
+    megapixels_per_second: float | None = None
+    bytes: int | None = None
+    lr_psnr: float | None = None
+    consistent: bool | None = None
+    corrections: int | None = None
+    input_sha256: str | None = None
+    traceback: str | None = None
+
+    @property
+    def output_pixels(self) -> int:
+        """Of all frames of the output together; 0 where it is not known."""
+        columns, rows = self.output_size or (0, 0)
+        return columns * rows * (self.frames or 1)
+
+    def entry(self, settings: str) -> dict[str, Any]:
+        """Return what the record of a folder keeps of it."""
+        kept = {"input": self.input, "status": self.status, "settings": settings, "input_sha256": self.input_sha256}
+        if self.status == "failed":
+            return kept | {"error": self.error}
+        return kept | {"bytes": self.bytes, "output_pixels": self.output_pixels, "seconds": self.seconds}
+
+
+class Watcher(Protocol):
+    """Who is told of a run while it goes on."""
+
+    def begin(self, name: str, pixels: int) -> Progress:
+        """Hear which file is next; returns what to tell its progress, 0..1."""
+
+    def end(self, outcome: Outcome, pixels: int) -> None:
+        """Hear what became of the file."""
+
+
+class Report:
+    """The JSON report: begun before the work, so that an unwritable path is found out then, and finished after it.
+
+    Args:
+        path: where to write it; ``-`` for standard output, after the work; None for nowhere.
+        about: what holds for the whole run.
+    """
+
+    def __init__(self, path: str | None, about: dict[str, Any]) -> None:
+        self._path = path
+        self._about = about
+        self._began = time.monotonic()
+
+    def begin(self) -> None:
+        """Write that nothing is done yet.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        if self._path != "-":
+            self.finish([], complete=False)
+
+    def finish(self, outcomes: Sequence[Outcome], *, complete: bool) -> None:
+        """Write what became of the files; complete is False when the run was stopped.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        if self._path is None:
+            return
+        counts = {
+            status: sum(each.status == status for each in outcomes)
+            for status in ("planned", "done", "skipped", "failed")
+        }
+        whole = {
+            **self._about,
+            "complete": complete,
+            "seconds": round(time.monotonic() - self._began, 3),
+            "counts": counts,
+            "files": [asdict(each) for each in outcomes],
+        }
+        text = json.dumps(whole, indent=2) + "\n"
+        if self._path == "-":
+            sys.stdout.write(text)
+            return
+        try:
+            atomic.write(self._path, text.encode(), ConfigError)
+        except ConfigError as error:
+            raise ConfigError(f"--json {error}") from None

@@ -1,0 +1,101 @@
+"""All that the bytes of an output depend on besides its input: what a run that goes on compares with the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fourpass import __version__, weights
+from fourpass.errors import WeightsError
+from fourpass.jobs.job import Wishes
+from fourpass.jobs.record import digest
+from fourpass.upscaling.network import FAITHFUL, PERCEPTUAL
+
+
+def settings(
+    wishes: Wishes,
+    *,
+    model: str,
+    strength: float | None = None,
+    backend: str = "auto",
+    precision: str = "auto",
+    perceptual: str | None = None,
+    mask: Path | None = None,
+    consistency: bool = False,
+    blend_pixels: bool = False,
+) -> dict[str, Any]:
+    """Return everything that an output depends on, as plain values: files by their contents, not by their names.
+
+    Args:
+        wishes: size and file options.
+        model, strength, backend, precision, perceptual, mask, consistency, blend_pixels: as ``fourpass upscale`` and
+            the Upscalers take them.
+
+    Raises:
+        WeightsError: a weights file is not there, or cannot be read.
+    """
+    used = weights_files(model, perceptual)
+    try:
+        hashes = [digest(file) for file in used]
+        painted = None if mask is None else digest(mask)
+    except OSError as error:
+        raise WeightsError(f"{error.filename}: cannot be read ({error.strerror or error})") from None
+    held = {
+        "consistency": consistency,
+        "strength_map": painted,
+        "perceptual": perceptual is not None,
+        "blend_pixels": blend_pixels,
+    }
+    return {
+        "fourpass": __version__,
+        "model": model if model in weights.available() and not Path(model).exists() else None,
+        "sha256": hashes,
+        "strength": strength,
+        "backend": backend,
+        "precision": precision,
+        "self_ensemble": wishes.self_ensemble,
+        "quality": wishes.quality,
+        "strip": wishes.strip,
+        "size": wishes.size,
+        **{name: value for name, value in held.items() if value},
+    }
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of settings, in hexadecimal."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def weights_files(model: str, perceptual: str | None = None) -> list[Path]:
+    """Return every file of weights that a model and what it is blended with are read from.
+
+    Raises:
+        WeightsError: one is not there.
+    """
+    names = [model]
+    if model in (FAITHFUL, PERCEPTUAL) and perceptual is None:
+        names += [name for name in (FAITHFUL, PERCEPTUAL) if name != model and name in weights.available()]
+    if perceptual is not None:
+        names.append(perceptual)
+    files = [weights.locate(name) for name in names]
+    return [*files, *(part for file in files if file.suffix.lower() == ".onnx" for part in _external(file))]
+
+
+def _external(file: Path) -> list[Path]:
+    """Return the files beside an ONNX file that hold tensors too large for it."""
+    import onnx
+
+    try:
+        model = onnx.load(str(file), load_external_data=False)
+    except Exception:  # damaged: whoever loads it says so
+        return []
+    named = {
+        entry.value
+        for tensor in onnx.external_data_helper._get_all_tensors(model)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return [part for name in sorted(named) if (part := file.parent / name).is_file()]

@@ -1,0 +1,214 @@
+"""Work through the files of a run: plan each from its header, upscale it, and never let one stop the others."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from fourpass.errors import FourpassError, ImageError, WeightsError
+from fourpass.imaging import files
+from fourpass.imaging.formats import FORMATS
+from fourpass.jobs import job, stores
+from fourpass.jobs.pairs import STANDARD, Pair
+from fourpass.jobs.record import Entry, Keeping, digest, is_done
+from fourpass.jobs.report import Outcome, Progress, Watcher
+from fourpass.upscaling.consistency import disagreement_picture
+from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
+from fourpass.upscaling.upscaler import Upscaler
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Standard input's contents, and standard output, where they stand in for files."""
+
+    data: bytes = b""
+    output: BinaryIO | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of the run: what it would become, or an outcome that says why it will not."""
+
+    pair: Pair
+    plan: job.Plan | None
+    outcome: Outcome
+
+    @property
+    def pixels(self) -> int:
+        """Of the output; 0 where there will be none."""
+        return self.plan.pixels if self.plan is not None else 0
+
+
+def plan(pairs: Sequence[Pair], wishes: job.Wishes, upscaler: Upscaler, streams: Streams) -> list[Item]:
+    """Read the header of every input, and say what becomes of it."""
+    return [plan_one(pair, Outcome(pair.source, pair.target, "planned"), wishes, upscaler, streams) for pair in pairs]
+
+
+def plan_one(
+    pair: Pair,
+    outcome: Outcome,
+    wishes: job.Wishes,
+    upscaler: Upscaler,
+    streams: Streams,
+    content: files.Source | None = None,
+) -> Item:
+    """Read one input's header; content is the input itself, where it was read already."""
+    planned = None
+    try:
+        source = _source(pair, streams) if content is None else content
+        planned = job.plan(upscaler, source, wishes, key=pair.key, name=pair.target, source_name=pair.source)
+    except WeightsError:
+        raise
+    except Exception as error:
+        fail(outcome, error)
+    else:
+        outcome.input_size = [planned.source.width, planned.source.height]
+        outcome.output_size = list(planned.size[::-1])
+        outcome.frames = planned.source.frames
+        outcome.format = FORMATS[planned.key].name
+        outcome.lost = planned.lost
+    return Item(pair, planned, outcome)
+
+
+def upscale(
+    items: Sequence[Item],
+    upscaler: Upscaler,
+    wishes: job.Wishes,
+    watcher: Watcher,
+    keeping: Keeping | None,
+    streams: Streams,
+    *,
+    disagreement: Path | None = None,
+) -> Iterator[Outcome]:
+    """Upscale the planned files one after the other; yields what became of each, the ones that cannot be included.
+
+    Where the upscaler finds it, the disagreement of a file's first frame is written to ``disagreement``.
+    """
+    for item in items:
+        outcome, target = item.outcome, item.pair.target
+        if item.plan is not None and outcome.status == "planned":
+            if keeping is not None and _skipped(item, keeping, streams):
+                outcome.status = "skipped"
+            elif outcome.status == "planned":
+                if keeping is not None and keeping.begun:
+                    keeping.record.add(target, {"status": "begun", "settings": keeping.settings})
+                progress = watcher.begin(Path(item.pair.source).name, item.plan.pixels)
+                upscale_one(item, upscaler, wishes, streams, progress, disagreement=disagreement)
+        if keeping is not None and outcome.status in ("done", "failed"):
+            keeping.record.add(target, outcome.entry(keeping.settings))
+        watcher.end(outcome, item.pixels)
+        yield outcome
+
+
+def upscale_one(
+    item: Item,
+    upscaler: Upscaler,
+    wishes: job.Wishes,
+    streams: Streams,
+    progress: Progress | None = None,
+    *,
+    content: files.Source | None = None,
+    disagreement: Path | None = None,
+) -> None:
+    """Upscale one file, and note in its outcome what became of it.
+
+    Raises:
+        WeightsError: the weights are at fault, so that no other file would fare better.
+    """
+    pair, outcome, planned = item.pair, item.outcome, item.plan
+    if planned is None:
+        return
+    began = time.monotonic()
+
+    def make(target: str | BinaryIO) -> None:
+        source = _source(pair, streams) if content is None else content
+        names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
+        job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
+
+    try:
+        if pair.target == STANDARD:
+            assert streams.output is not None
+            make(streams.output)
+        else:
+            stores.write(pair.target, make)
+        if isinstance(upscaler, FaithfulUpscaler):
+            _note(outcome, upscaler.take_facts(), disagreement)
+    except WeightsError:
+        raise
+    except Exception as error:
+        fail(outcome, error)
+        return
+    outcome.status = "done"
+    outcome.seconds = round(time.monotonic() - began, 3)
+    outcome.megapixels_per_second = round(planned.pixels / 1e6 / max(outcome.seconds, 1e-3), 3)
+    if pair.target != STANDARD:
+        outcome.bytes = stores.size(pair.target)
+
+
+def is_over(pair: Pair, content: files.Source, outcome: Outcome, entry: Entry | None, settings: str) -> bool:
+    """Whether an output is there already, made of this very input; notes the input's hash in the outcome.
+
+    Raises:
+        ImageError: the input cannot be read.
+    """
+    try:
+        outcome.input_sha256 = digest(content)
+    except OSError as error:
+        raise ImageError(f"{pair.source}: cannot be read ({error.strerror or error}); check its permissions") from None
+    return is_done(entry, outcome.input_sha256, settings, stores.size(pair.target))
+
+
+def source_of(pair: Pair) -> files.Source:
+    """Return an input as `files.read` takes it: a path, or the contents of a URL.
+
+    Raises:
+        ImageError, ConfigError: as `stores.read` does.
+    """
+    return stores.read(pair.source) if stores.is_url(pair.source) else pair.source
+
+
+def fail(outcome: Outcome, error: Exception) -> None:
+    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files."""
+    outcome.status = "failed"
+    if isinstance(error, FourpassError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        text = "not enough memory; give it less with --max-memory, or close other programs"
+    else:
+        text = f"unforeseen {type(error).__name__}: {error}; please report it, with the traceback that --json records"
+        outcome.traceback = "".join(traceback.format_exception(error))
+    named = outcome.input if outcome.input != STANDARD else "standard input"
+    known = next((name for name in (named, outcome.output, "standard output") if text.startswith(name)), "")
+    rest = " ".join(text[len(known) :].split())  # a name may hold line breaks, which are its own
+    outcome.error = known + rest if known else f"{named}: {rest}"
+
+
+def _skipped(item: Item, keeping: Keeping, streams: Streams) -> bool:
+    pair, outcome = item.pair, item.outcome
+    try:
+        content = _source(pair, streams)
+        over = is_over(pair, content, outcome, keeping.record.entry(pair.target), keeping.settings)
+    except FourpassError as error:
+        fail(outcome, error)
+        return False
+    return over and keeping.skip
+
+
+def _note(outcome: Outcome, facts: Sequence[Facts], disagreement: Path | None) -> None:
+    """Keep what is known of a file's frames: the worst of each."""
+    found = [each.lr_psnr for each in facts if math.isfinite(each.lr_psnr)]
+    outcome.lr_psnr = round(min(found), 3) if found else None
+    if facts and facts[0].consistent is not None:
+        outcome.consistent = all(each.consistent for each in facts)
+        outcome.corrections = max(each.steps or 0 for each in facts)
+    if disagreement and facts and facts[0].disagreement is not None:
+        files.write(str(disagreement), disagreement_picture(facts[0].disagreement)[..., None])
+
+
+def _source(pair: Pair, streams: Streams) -> files.Source:
+    return streams.data if pair.source == STANDARD else source_of(pair)

@@ -1,0 +1,120 @@
+"""ONNX super-resolution models of other makers: layout, range, scale and sizes, found out by running them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.engine.backends import Choice, Model, Session
+from fourpass.errors import BackendError, WeightsError
+from fourpass.upscaling.network import Network
+
+# For each multiple that sides may have to be of, (rows, columns) that are multiples of it and of no larger one.
+_TRIALS = {1: (41, 37), 2: (42, 38), 4: (44, 36), 8: (40, 56), 16: (48, 80), 32: (32, 96), 64: (64, 64)}
+# A model that upscales gives back, when its output is shrunk by averaging, the picture; to this share of white.
+_TOLERANCE = 0.1
+
+
+def probe(path: Path, choice: Choice, halo: int) -> Network:
+    """Find out how an ONNX model upscales.
+
+    Args:
+        path: the file; external data beside it is found by the backend.
+        choice: the backend that runs it.
+        halo: input pixels that its tiles shall see beyond what is used of them.
+
+    Returns:
+        the network with its one scale.
+
+    Raises:
+        WeightsError: it is not an ONNX file, or not a model from one RGB picture (1, 3, H, W) to a larger one.
+        BackendError: the backend cannot load it.
+    """
+    dtype, fixed = _signature(path)
+    model = Model(0, lambda: path)
+    session = choice.backend.load(model, choice.precision, choice.threads)
+    network = Network(str(path), {}, halo, 64, dtype=dtype, fixed=fixed)
+    for multiple, size in _TRIALS.items() if fixed is None else [(1, fixed)]:
+        network = replace(network, multiple=multiple)
+        found = _try(network, session, fixed or size)
+        if isinstance(found, tuple):
+            scale, top = found
+            return replace(network, models={scale: replace(model, scale=scale)}, top=top)
+    raise WeightsError(f"{path}: not a super-resolution model that fourpass can run: {found}")
+
+
+def _try(network: Network, session: Session, size: tuple[int, int]) -> tuple[int, float] | str:
+    """Run one size in both ranges; return the scale and the value of white, or what is wrong."""
+    picture = _picture(*size)
+    errors = {}
+    for top in (1.0, 255.0):
+        batch = (picture.transpose(2, 0, 1)[None] * np.float32(top / 255)).astype(network.dtype)
+        try:
+            output = np.asarray(session.run(batch), np.float32)
+        except BackendError as error:
+            return str(error)
+        if output.ndim != 4 or output.shape[:2] != (1, 3):
+            return f"its output has shape {output.shape}, not (1, 3, rows, columns)"
+        scale = output.shape[2] // size[0]
+        if scale < 2 or output.shape[2:] != (scale * size[0], scale * size[1]):
+            return f"{size[1]}x{size[0]} became {output.shape[3]}x{output.shape[2]}, not larger by a whole factor"
+        shrunk = output[0].reshape(3, size[0], scale, size[1], scale).mean(axis=(2, 4)).transpose(1, 2, 0)
+        errors[top] = float(np.abs(shrunk * (255 / top) - picture).mean()) / 255
+    # A model for 0..1 that clips nothing may do about as well on 0..255; one for 0..255 fails on 0..1.
+    top = 1.0 if errors[1.0] <= 1.5 * errors[255.0] else 255.0
+    if not errors[top] <= _TOLERANCE:
+        return (
+            f"shrunk again, its output differs from its input by {100 * errors[1.0]:.0f} % of white when white is 1 "
+            f"and by {100 * errors[255.0]:.0f} % when white is 255"
+        )
+    return scale, top
+
+
+def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | None]:
+    """Return the input's dtype, and its (rows, columns) if the model takes only one size."""
+    import onnx
+
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except Exception as error:  # protobuf's DecodeError, or what a cut file makes of it
+        raise WeightsError(f"{path}: not a whole ONNX file ({' '.join(str(error).split())})") from None
+    constants = {item.name for item in graph.initializer}
+    inputs = [item for item in graph.input if item.name not in constants]
+    if len(inputs) != 1 or len(graph.output) != 1:
+        raise WeightsError(
+            f"{path}: has {len(inputs)} inputs and {len(graph.output)} outputs; fourpass runs models with one of each"
+        )
+    tensor = inputs[0].type.tensor_type
+    types: dict[int, type[np.floating[Any]]] = {
+        onnx.TensorProto.FLOAT: np.float32,
+        onnx.TensorProto.FLOAT16: np.float16,
+    }
+    if tensor.elem_type not in types:
+        name = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        raise WeightsError(f"{path}: its input is {name}; fourpass runs models that take FLOAT or FLOAT16")
+    sides = [dim.dim_value or None for dim in tensor.shape.dim]
+    wanted = "fourpass runs models that take RGB as (1, 3, rows, columns)"
+    if len(sides) != 4 or sides[0] not in (1, None) or sides[1] not in (3, None) or sides[1] != sides[3] == 3:
+        shape = ", ".join(str(side or "any") for side in sides)
+        raise WeightsError(f"{path}: its input has shape ({shape}); {wanted}")
+    rows, columns = sides[2:]
+    if (rows is None) != (columns is None):
+        raise WeightsError(f"{path}: its input has one side fixed and one free; {wanted}, both free or both fixed")
+    return types[tensor.elem_type], None if rows is None or columns is None else (rows, columns)
+
+
+def _picture(rows: int, columns: int) -> NDArray[np.float32]:
+    """A smooth coloured picture with an edge, as photos are at this size: float32 (rows, columns, 3) on 0..255."""
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    y, x = y / rows, x / columns
+    waves = [np.sin(2 * np.pi * (a * x + b * y)) for a, b in ((1, 0.5), (0.5, 1), (1, -1))]
+    picture = 128 + 70 * np.stack(waves, axis=2)
+    picture[(x > 0.3) & (x < 0.7) & (y > 0.4)] += 40
+    clipped: NDArray[np.float32] = np.clip(picture, 0, 255).astype(np.float32)
+    return clipped

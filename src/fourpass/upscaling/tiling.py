@@ -1,0 +1,95 @@
+"""Which tiles a picture runs in: of the side or within the memory that was asked for, or within the memory at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fourpass.engine import hardware
+from fourpass.errors import ConfigError
+from fourpass.imaging import tiles
+from fourpass.upscaling.network import Network
+
+SMALLEST = 16  # side of a tile, in input pixels
+# Bytes that a running network takes for each feature of an output pixel of a tile, those that pixels take on their way
+# out, and those of the process beside them (docs/engine.md has the measurements).
+_BYTES = {"openvino": 12.5, "onnxruntime": 22.0, "torch": 18.5}
+_BYTES_OUT = 64.0
+_RESIDENT = 320 * 2**20
+# More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster. It also makes the tiles,
+# and with them the last digits, the same on most machines.
+_MOST = 1792 * 2**20
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What bears on the tiles beside the picture.
+
+    Attributes:
+        tile: their side, if it is given.
+        max_memory: the memory, if it is given.
+        exact: the output comes as the network makes it, and is not resampled.
+        turned: the network sees each tile on its side, too.
+    """
+
+    tile: int | None
+    max_memory: int | None
+    exact: bool
+    turned: bool
+
+
+def plan(
+    network: Network, backend: str, image: NDArray[Any], scale: int, wish: Wish
+) -> tuple[list[tiles.Span], list[tiles.Span]]:
+    """Cut a picture into rows and columns of tiles.
+
+    Args:
+        network: what runs.
+        backend: which one runs it, a key of `backends.BACKENDS`.
+        image: (H, W) or (H, W, C); only shape and dtype matter.
+        scale: one of the network's, or 1 where nothing runs.
+        wish: what else was asked for.
+
+    Raises:
+        ConfigError: the tile is too small for the network, or the memory for the smallest tile.
+    """
+    height, width = image.shape[:2]
+    if scale == 1:  # bands of rows are all that is needed
+        return tiles.spans(height, 256, 0), [tiles.Span(0, width, 0, width)]
+    if network.fixed is not None:
+        sides = (min(network.fixed), min(network.fixed)) if wish.turned else network.fixed
+    elif wish.tile is not None:
+        if wish.tile < network.multiple:
+            raise ConfigError(
+                f"tile {wish.tile} is too small: {network.name} takes sides that are multiples of {network.multiple}"
+            )
+        sides = (wish.tile, wish.tile)
+    else:
+        a_pixel = (_BYTES[backend] * network.features + _BYTES_OUT) * scale**2
+        # A band as it is yielded and as its taker copies it; when resampled, in float32 as it came, as it is narrowed,
+        # and twice as it is held.
+        a_value = 2 * image.dtype.itemsize + (0 if wish.exact else 4 * 4)
+        a_row = 3 * a_value * scale**2 * width
+        sides = tiles.square(_area(a_pixel, a_row, scale, wish, max(SMALLEST, network.multiple)), height, width)
+    cut = []
+    for length, side in zip((height, width), sides, strict=True):
+        halo = min(network.halo, side // 4)
+        cut.append(tiles.spans(length, side, halo, blend=halo < network.halo, multiple=network.multiple))
+    return cut[0], cut[1]
+
+
+def _area(a_pixel: float, a_row: float, scale: int, wish: Wish, smallest: int) -> int:
+    """Return the pixels of the largest tile that fits: of side t, it takes a_pixel * t^2, and its band a_row * t."""
+    memory = wish.max_memory or min(hardware.free_memory() // 2, _MOST)
+    left = max(memory - _RESIDENT, 0)
+    side = (-a_row + (a_row**2 + 4 * a_pixel * left) ** 0.5) / (2 * a_pixel)
+    if side < smallest:
+        least = _RESIDENT + a_pixel * smallest**2 + a_row * smallest
+        origin = "half of the free memory" if wish.max_memory is None else "max_memory"
+        raise ConfigError(
+            f"{origin}, {memory / 2**20:.0f} MiB, is not enough for the smallest tile at scale {scale}; "
+            f"it takes {least / 2**20:.0f} MiB"
+        )
+    return int(side**2)

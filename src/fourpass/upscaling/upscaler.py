@@ -1,0 +1,302 @@
+"""The Upscaler: arrays in, larger arrays out, in tiles that fit the memory, whole or as a stream of rows."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fourpass.engine import backends
+from fourpass.errors import BackendError, ConfigError, ImageError
+from fourpass.imaging import tiles
+from fourpass.upscaling import network, stream, tiling
+from fourpass.upscaling.sizes import plan_size, trained_scale
+from fourpass.weights import Weights
+
+Pixels = NDArray[Any]
+Progress = Callable[[float], None]
+
+# BT.601, full range: a gray picture runs as RGB, and its luma is what is kept.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class Upscaler:
+    """A network that is ready to upscale pictures; safe to use from several threads at once.
+
+    Args:
+        model: a packaged name (``eusr``, ``fourpass``), a ``.safetensors`` path, an ``.onnx`` path, or weights.
+        backend: ``openvino``, ``onnxruntime``, ``torch``, or ``auto``: the first that is installed.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the processor has instructions for it.
+        threads: how many; None leaves it to the backend.
+        tile: side of a tile in input pixels, its halo included; None: from the memory.
+        max_memory: bytes that upscaling may take, beside the picture itself; None: half of what is free, and no more
+            than is of use. Threads that upscale at the same time take as much each.
+        strength: 0 (faithful) to 1 (perceptual) blends the packaged weights. None: a model given by file or as weights
+            runs as it is; ``fourpass`` too; ``eusr`` runs at each scale's default strength (0.9 at 4, 0 at 2 and 8)
+            where the perceptual weights are packaged, and as it is where they are not.
+        perceptual: what to blend `model` with, instead of the packaged pair: a name, a path or weights; the strength
+            is then 0.5 unless it is given.
+        blend_pixels: blend what the two give rather than their weights, which takes twice the time; for models of
+            different lineages or architectures, ONNX files among them.
+        keep_colour: give EUSR's output the colours of its input back where they drifted, which takes some percent more
+            time; False for the network's bare output.
+
+    Attributes:
+        scales: the trained scales, ascending. Other sizes are reached from the smallest sufficient one.
+        choice: which backend, precision and threads run, and why.
+
+    Raises:
+        ConfigError: an argument is out of range, or the strength has no weights to blend.
+        WeightsError: the model is missing, damaged, or not one that upscales.
+        BackendError: the backend is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Weights = "eusr",
+        *,
+        backend: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        tile: int | None = None,
+        max_memory: int | None = None,
+        strength: float | None = None,
+        keep_colour: bool = True,
+        perceptual: str | os.PathLike[str] | Weights | None = None,
+        blend_pixels: bool = False,
+    ) -> None:
+        if tile is not None and tile < tiling.SMALLEST:
+            raise ConfigError(f"tile {tile} is smaller than the smallest that works, {tiling.SMALLEST}")
+        if max_memory is not None and max_memory < 1:
+            raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
+        self.choice = backends.choose(backend, precision, threads)
+        self._other: Upscaler | None = None
+        self._share = network.DEFAULT_STRENGTH if strength is None else strength
+        if blend_pixels:
+            options: dict[str, Any] = {"backend": backend, "precision": precision, "threads": threads}
+            self._network, self._other = self._pair(model, perceptual, {**options, "keep_colour": keep_colour})
+        else:
+            self._network = network.load(model, strength, self.choice, keep_colour, perceptual)
+        self._tile = tile
+        self._max_memory = max_memory
+        self._lock = threading.Lock()
+        self._sessions: dict[int, backends.Session] = {}
+
+    def _pair(self, model: Any, perceptual: Any, options: dict[str, Any]) -> tuple[network.Network, Upscaler]:
+        if perceptual is None:
+            raise ConfigError("blend_pixels wants two models; say what to blend with (perceptual, --perceptual)")
+        if not 0 <= self._share <= 1:
+            raise ConfigError(f"strength {self._share} is not within 0..1 (0 faithful, 1 perceptual)")
+        bare = 0.0 if model == network.FAITHFUL else None  # not at the packaged pair's default strength
+        first = network.load(model, bare, self.choice, options["keep_colour"])
+        other = Upscaler(perceptual, **options)
+        both = sorted(set(first.scales) & set(other.scales))
+        if not both:
+            raise ConfigError(
+                f"{first.name} upscales by {first.scales} and the other by {other.scales}: none in common"
+            )
+        second = other._network
+        if second.fixed is not None and second.fixed != first.fixed:
+            raise ConfigError(f"{second.name} takes pictures of {second.fixed} alone; give it as the first of the two")
+        wider = replace(
+            first,
+            models={scale: first.models[scale] for scale in both},
+            halo=max(first.halo, second.halo),
+            features=max(first.features, second.features),
+            multiple=math.lcm(first.multiple, second.multiple),
+        )
+        return wider, other
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The trained scales, ascending."""
+        return self._network.scales
+
+    @property
+    def default_scale(self) -> int:
+        """What is meant when neither scale nor size is given: the largest trained scale up to 4."""
+        return max((each for each in self.scales if each <= 4), default=self.scales[0])
+
+    def session(self, scale: int) -> backends.Session:
+        """Return the loaded network of a trained scale; the first call for a scale loads it.
+
+        Raises:
+            ConfigError: the scale is not a trained one.
+            BackendError: the backend cannot load it.
+        """
+        with self._lock:
+            if scale not in self._sessions:
+                if scale not in self.scales:
+                    trained = ", ".join(map(str, self.scales))
+                    raise ConfigError(f"scale {scale} is not one of this model's scales {trained}")
+                self._sessions[scale] = self.choice.backend.load(
+                    self._network.models[scale], self.choice.precision, self.choice.threads
+                )
+            return self._sessions[scale]
+
+    def upscale(
+        self,
+        image: Pixels,
+        scale: float | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        self_ensemble: bool = False,
+        progress: Progress | None = None,
+    ) -> Pixels:
+        """Upscale a picture.
+
+        Args:
+            image: RGB (H, W, 3) or gray (H, W) or (H, W, 1); uint8, uint16, or float32 on 0..1.
+            scale: output pixels an input pixel, any positive number; None with no size: `default_scale`.
+            size: (rows, columns) of the output, instead of a scale.
+            self_ensemble: average the outputs for the eight turns and flips of the picture: 8 times the work.
+            progress: called with the share that is done, 0..1, now and then; what it raises stops the work.
+
+        Returns:
+            an array of the same dtype and channels. It is made at the smallest trained scale that suffices, then
+            resampled once, antialiased, in float, and rounded once.
+
+        Raises:
+            ConfigError: the size is out of reach, or a tile does not fit the memory.
+            ImageError: the array is not such a picture.
+            BackendError: the network fails.
+        """
+        image, size = self._checked(image, scale, size)
+        result: Pixels | None = None
+        done = 0
+        for band in self.rows(image, size=size, self_ensemble=self_ensemble, progress=progress):
+            if result is None:
+                result = np.empty((size[0], *band.shape[1:]), band.dtype)
+            result[done : done + len(band)] = band
+            done += len(band)
+        assert result is not None
+        assert done == size[0]
+        return result
+
+    def rows(
+        self,
+        image: Pixels,
+        scale: float | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        self_ensemble: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Pixels]:
+        """Upscale a picture as a stream, so that the output need not fit into memory.
+
+        Args and what is raised: as `upscale` has them; arguments are checked before the first band is asked for.
+
+        Returns:
+            an iterator over bands of output rows, top to bottom; together they are what `upscale` returns.
+        """
+        image, size = self._checked(image, scale, size)
+        return self._bands(image, size, self_ensemble, progress)
+
+    def _checked(
+        self, image: Pixels, scale: float | None, size: tuple[int, int] | None
+    ) -> tuple[Pixels, tuple[int, int]]:
+        _check_picture(image)
+        if scale is not None and size is not None:
+            raise ConfigError("upscale takes a scale or a size, not both")
+        if size is None:
+            if scale is None:
+                scale = self.default_scale
+            size = plan_size(image.shape[:2], scale=scale)
+        if min(size) < 1:
+            raise ConfigError(f"size {size} is not at least 1x1")
+        trained_scale(image.shape[:2], size, self.scales)
+        return image, (int(size[0]), int(size[1]))
+
+    def _bands(
+        self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: Progress | None
+    ) -> Iterator[Pixels]:
+        height, width = image.shape[:2]
+        gray = image.ndim == 2 or image.shape[2] == 1
+        scale = trained_scale((height, width), size, self.scales)
+        exact = size == (scale * height, scale * width)
+
+        def finish(pixels: NDArray[np.float32]) -> Pixels:
+            done = stream.cast(pixels, image.dtype)
+            return done[..., 0] if image.ndim == 2 else done
+
+        wish = tiling.Wish(self._tile, self._max_memory, exact, self_ensemble)
+        rows, columns = tiling.plan(self._network, self.choice.name, image, scale, wish)
+        total = len(rows) * len(columns)
+        count = 0
+
+        def run(row: tiles.Span, column: tiles.Span) -> NDArray[np.float32]:
+            nonlocal count
+            tile = _as_float(image[row.start : row.stop, column.start : column.stop])
+            if scale > 1:
+                tile = self._run(np.repeat(tile, 3, axis=2) if gray else tile, scale, self_ensemble)
+                if gray:
+                    tile = (tile @ _LUMA)[..., None]
+            count += 1
+            if progress is not None and count < total:
+                progress(count / total)
+            return tile
+
+        if exact:
+            yield from stream.assemble(rows, columns, scale, run, finish)
+        else:
+            bands: Any = stream.assemble(rows, columns, scale, run)
+            for band in stream.resample(bands, (scale * height, scale * width), size):
+                yield finish(band)
+        if progress is not None:
+            progress(1.0)
+
+    def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
+        if self._other is None or self._share == 0:
+            return self._once(tile, scale, self_ensemble)
+        perceptual = self._other._once(tile, scale, self_ensemble)
+        if self._share == 1:
+            return perceptual
+        share = np.float32(self._share)
+        return (1 - share) * self._once(tile, scale, self_ensemble) + share * perceptual
+
+    def _once(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
+        session = self.session(scale)
+        if not self_ensemble:
+            result = self._network.run(session, tile)
+        else:
+            result = np.zeros((scale * tile.shape[0], scale * tile.shape[1], 3), np.float32)
+            for turns in range(4):
+                for flip in (False, True):
+                    turned = np.rot90(tile[:, ::-1] if flip else tile, turns)
+                    output = np.rot90(self._network.run(session, turned), -turns)
+                    result += output[:, ::-1] if flip else output
+            result /= 8
+        if not np.isfinite(result).all():
+            raise BackendError(
+                f"{self._network.name} gave values that are not finite ({self.choice.name}, "
+                f"{self.choice.precision}); try precision fp32 or another backend, or check the weights"
+            )
+        return result
+
+
+def _check_picture(image: Pixels) -> None:
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"{type(image).__name__} is not a numpy array; fourpass.upscale takes other kinds of pictures")
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))) or 0 in image.shape:
+        raise ImageError(
+            f"array of shape {image.shape} is not a picture; take RGB (H, W, 3) or gray (H, W), and alpha apart"
+        )
+    if image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1); convert it first")
+    if image.dtype == np.float32:
+        low, high = float(image.min()), float(image.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # not so for NaN either
+            raise ImageError(f"float32 picture holds values from {low:g} to {high:g}; it must be on 0..1")
+
+
+def _as_float(pixels: Pixels) -> NDArray[np.float32]:
+    """Return a part of the picture as float32 (H, W, C) on 0..255."""
+    top = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    values = pixels.astype(np.float32) if top == 255 else pixels * np.float32(255 / top)
+    return values[..., None] if values.ndim == 2 else values

@@ -1,0 +1,188 @@
+"""The three backends against the torch network, and how one is chosen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fourpass import weights
+from fourpass.conversion import convert
+from fourpass.engine import backends, hardware
+from fourpass.engine.backends import BACKENDS, choose
+from fourpass.errors import BackendError, ConfigError
+from fourpass.upscaling import network
+
+
+def available(name: str) -> str:
+    reason = backends.get(name).missing()
+    if reason is not None:
+        pytest.skip(reason)
+    return name
+
+
+@pytest.fixture(scope="module")
+def released(references):
+    return convert(references / "eusr.npz")
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("name", BACKENDS)
+def test_equals_the_torch_network(name, scale, released):
+    torch = pytest.importorskip("torch")
+    from fourpass.models import build
+
+    choice = choose(available(name), "fp32")
+    session = choice.backend.load(network.ours(released).models[scale], choice.precision, None)
+    for shape in ((17, 11), (1, 1), (9, 30)):  # one session takes them all
+        image = np.random.default_rng(3).uniform(0, 255, (1, 3, *shape)).astype(np.float32)
+        with torch.no_grad():
+            expected = build(released)(torch.from_numpy(image), scale).numpy()
+        result = session.run(image)
+        assert result.dtype == np.float32
+        assert result.flags.c_contiguous
+        # Asked for: 0.5 on outputs of 0..255. These random weights reach beyond 500, and agree far better.
+        np.testing.assert_allclose(result, expected, rtol=0, atol=0.005)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_several_threads_at_once(name, tiny):
+    choice = choose(available(name), "fp32")
+    session = choice.backend.load(network.ours(tiny).models[2], "fp32", None)
+    random = np.random.default_rng(0)
+    images = [random.uniform(0, 255, (1, 3, 8 + n, 9)).astype(np.float32) for n in range(6)]
+    expected = [session.run(image) for image in images]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        for _ in range(5):
+            if not np.allclose(session.run(images[index]), expected[index], atol=1e-3):
+                wrong.append(index)
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(len(images))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_a_session_dropped_in_another_thread_leaves_signals_alone(tmp_path, tiny):
+    """In a process of its own, which a signal on freed memory would kill."""
+    available("openvino")
+    script = tmp_path / "drop.py"
+    script.write_text(
+        "import gc, signal, sys, threading\n"
+        "import numpy as np\n"
+        "from fourpass import Upscaler\n"
+        "held, seen = [Upscaler(sys.argv[1], backend='openvino', threads=1)], []\n"
+        "held[0].upscale(np.zeros((8, 8, 3), np.uint8), 2)\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))\n"
+        "dropper = threading.Thread(target=lambda: (held.clear(), gc.collect()))\n"
+        "dropper.start()\n"
+        "dropper.join()\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+        "print(held, seen == [signal.SIGTERM])\n"
+    )
+    file = tmp_path / "tiny.safetensors"
+    weights.save(tiny, file)
+    ran = subprocess.run([sys.executable, script, file], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "[] True\n"), ran.stderr
+
+
+def test_auto_is_openvino_when_installed(real_processor):
+    choice = choose()
+    assert choice.name == "openvino"
+    assert choice.precision == ("bf16" if hardware.bf16_instructions() else "fp32")
+
+
+def test_auto_falls_to_the_next_that_is_installed(monkeypatch):
+    available("onnxruntime")
+    from fourpass.engine.backends.openvino import OpenVINO
+
+    monkeypatch.setattr(OpenVINO, "missing", lambda self: "openvino is not installed")
+    assert choose().name == "onnxruntime"
+    with pytest.raises(BackendError, match="openvino is not installed"):
+        choose("openvino")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backend": "tensorrt"}, "backend 'tensorrt' is not one of auto, openvino, onnxruntime, torch"),
+        ({"precision": "int4"}, "precision 'int4' is not one of auto, fp32, bf16"),
+        ({"threads": 0}, "threads is 0; it must be at least 1"),
+    ],
+)
+def test_what_cannot_be_chosen(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        choose(**arguments)
+
+
+def test_bf16_follows_the_processor(monkeypatch):
+    monkeypatch.setattr(hardware, "bf16_instructions", lambda: None)
+    assert choose("openvino").precision == "fp32"
+    with pytest.raises(ConfigError, match="precision bf16 is not one that openvino runs well on this machine"):
+        choose("openvino", "bf16")
+    monkeypatch.setattr(hardware, "bf16_instructions", lambda: "AMX")
+    assert choose("openvino").precision == "bf16"
+    assert choose("openvino", "fp32").precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx2 avx512f amx_bf16 avx512_bf16 amx_tile", "AMX"),
+        ("fpu avx2 avx512f avx512_bf16", "AVX512-BF16"),
+        ("fpu avx2 avx512f", None),
+        ("fpu avx2", None),
+    ],
+)
+def test_instructions_are_read_from_the_processors_flags(real_processor, monkeypatch, flags, expected):
+    text = f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: none\n"
+    monkeypatch.setattr(hardware.Path, "read_text", lambda self, **_: text)
+    assert hardware.bf16_instructions() == expected
+
+
+def test_the_machine_has_memory_and_processors():
+    assert 2**26 < hardware.free_memory() < 2**50
+    assert 1 <= hardware.usable_cpus() < 10_000
+
+
+def test_threads_are_kept(tiny):
+    model = network.ours(tiny).models[2]
+    for name in ("openvino", "onnxruntime"):
+        assert choose(available(name)).backend.load(model, "fp32", 1).threads == 1
+
+
+def test_torch_refuses_what_it_cannot_do(tiny):
+    torch = pytest.importorskip("torch")
+    choice = choose("torch")
+    model = network.ours(tiny).models[2]
+    with pytest.raises(ConfigError, match="set OMP_NUM_THREADS"):
+        choice.backend.load(model, "fp32", torch.get_num_threads() + 1)
+    with pytest.raises(BackendError, match="not ONNX files; take openvino or onnxruntime"):
+        choice.backend.load(replace(model, weights=None), "fp32", None)
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_broken_graph_is_one_line(name, tiny):
+    model = replace(network.ours(tiny).models[2], onnx=lambda: b"this is not ONNX")
+    with pytest.raises(BackendError, match=f"{name} cannot load the model") as caught:
+        choose(available(name)).backend.load(model, "fp32", None)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_run_that_fails_is_one_line(name, tiny):
+    choice = choose(available(name))
+    session = choice.backend.load(network.ours(tiny).models[2], "fp32", None)
+    with pytest.raises(BackendError, match=r"failed on an input of shape \(1, 4, 8, 8\)") as caught:
+        session.run(np.zeros((1, 4, 8, 8), np.float32))
+    assert "\n" not in str(caught.value)
+    assert session.run(np.zeros((1, 3, 8, 8), np.float32)).shape == (1, 3, 16, 16)
