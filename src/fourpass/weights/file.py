@@ -1,12 +1,13 @@
-"""Weights on disk: safetensors with strict metadata, a content hash, and interpolation between relatives. No torch."""
+"""Weights on disk: safetensors with strict metadata and a content hash. No torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.disk import atomic
-from fourpass.errors import ConfigError, WeightsError
+from fourpass.errors import WeightsError
 
 FORMAT = "fourpass-1"
-PACKAGED = Path(__file__).parent / "packaged"
+PACKAGED = Path(__file__).parents[1] / "packaged"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Metadata:
         steps: training steps behind them, all phases together.
         licence: SPDX identifier of the licence that the weights are under.
         note: anything else worth knowing; may be empty.
+        family: packaged weights that blend with each other carry one name, see `fourpass.weights.family`.
+        corner: axis -> 0 or 1, where in its family these weights lie; an axis that is left out is 0.
+        defaults: axis -> scale -> position, where the family's dials stand when nobody says; kept by the weights whose
+            corner is 0 on every axis.
     """
 
     architecture: str
@@ -41,6 +46,13 @@ class Metadata:
     steps: int
     licence: str
     note: str = ""
+    family: str = ""
+    corner: Mapping[str, float] = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+_OPTIONAL = ("family", "corner", "defaults")  # written only where they say something; older files lack them
+_AS_JSON = ("numbers", "corner", "defaults")
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,13 @@ class Weights:
         return _digest(self.tensors)
 
 
+def read_metadata(path: str | os.PathLike[str]) -> Metadata:
+    """Read what a weights file says of itself, and none of its tensors. Raises as `load` does."""
+    file = locate(path)
+    with _opened(file) as handle:
+        return _parse(handle.metadata() or {}, file)[0]
+
+
 def load(path: str | os.PathLike[str]) -> Weights:
     """Read and check a weights file.
 
@@ -69,22 +88,29 @@ def load(path: str | os.PathLike[str]) -> Weights:
     Raises:
         WeightsError: the file is missing, cut short, damaged, or its metadata has a missing or unknown key.
     """
-    from safetensors import SafetensorError, safe_open
-
     file = locate(path)
-    try:
-        with safe_open(file, framework="numpy") as handle:
-            header = handle.metadata() or {}
-            stored = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WeightsError(f"{file}: not a whole safetensors file ({error}); fetch or convert it again") from None
-    except OSError as error:
-        raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from None
+    with _opened(file) as handle:
+        header = handle.metadata() or {}
+        stored = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     metadata, sha256 = _parse(header, file)
     if _digest(stored) != sha256:
         raise WeightsError(f"{file}: contents do not match their sha256, so the file is damaged; fetch it again")
     tensors = {name: np.asarray(value, np.float32) for name, value in stored.items()}
     return Weights(tensors, metadata, str(file))
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Open a safetensors file, with its library's errors made ours."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as handle:
+            yield handle
+    except SafetensorError as error:
+        raise WeightsError(f"{file}: not a whole safetensors file ({error}); fetch or convert it again") from None
+    except OSError as error:
+        raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from None
 
 
 def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -> None:
@@ -109,7 +135,8 @@ def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -
     header = {"format": FORMAT, "sha256": _digest(stored)}
     for item in fields(Metadata):
         value = getattr(weights.metadata, item.name)
-        header[item.name] = json.dumps(dict(value), sort_keys=True) if item.name == "numbers" else str(value)
+        if value or item.name not in _OPTIONAL:
+            header[item.name] = json.dumps(value, sort_keys=True) if item.name in _AS_JSON else str(value)
     atomic.write(path, serialise(stored, metadata=header), WeightsError)
 
 
@@ -134,70 +161,6 @@ def available() -> list[str]:
     return sorted(file.stem for file in PACKAGED.glob("*.safetensors"))
 
 
-def interpolate(a: Weights, b: Weights, t: float) -> Weights:
-    """Blend two sets of weights of one lineage: (1 - t) * a + t * b.
-
-    Args:
-        a: weights at t = 0.
-        b: weights at t = 1.
-        t: 0..1.
-
-    Raises:
-        ConfigError: t is outside 0..1.
-        WeightsError: architecture, numbers, lineage or tensor names differ.
-    """
-    if not 0 <= t <= 1:
-        raise ConfigError(f"interpolation factor {t} is not within 0..1")
-    _check_relatives(a, b, "interpolated", "; blend their pixels instead (--blend-pixels)")
-    if t in (0, 1):
-        return (a, b)[int(t)]
-    mixed = {
-        name: (np.float32(1 - t) * value + np.float32(t) * b.tensors[name]).astype(np.float32)
-        for name, value in a.tensors.items()
-    }
-    first, second = a.metadata, b.metadata
-    note = f"{1 - t:g} of {first.note or 'the first'} and {t:g} of {second.note or 'the second'}"
-    return Weights(mixed, replace(first, note=note), f"{a.source} + {b.source}")
-
-
-def average(members: Sequence[Weights]) -> Weights:
-    """Average weights of one lineage, say of runs that start alike and draw other patches (arXiv 2203.05482).
-
-    What each of them found by itself fades; what all found stays.
-
-    Args:
-        members: at least one.
-
-    Returns:
-        float32 weights with the first one's metadata.
-
-    Raises:
-        WeightsError: none are given, or architecture, numbers, lineage or tensor names differ.
-    """
-    if not members:
-        raise WeightsError("no weights to average; give at least one")
-    first = members[0]
-    for other in members[1:]:
-        _check_relatives(first, other, "averaged")
-    tensors = {
-        name: np.asarray(np.mean([np.asarray(member.tensors[name], np.float32) for member in members], axis=0))
-        for name in first.tensors
-    }
-    return Weights(tensors, first.metadata, " + ".join(member.source for member in members))
-
-
-def _check_relatives(a: Weights, b: Weights, done: str, hint: str = "") -> None:
-    for name in ("architecture", "numbers", "lineage"):
-        one, other = getattr(a.metadata, name), getattr(b.metadata, name)
-        if one != other:
-            raise WeightsError(
-                f"{a.source} and {b.source} cannot be {done}: {name} is {one!r} in one and {other!r} in the other{hint}"
-            )
-    if a.tensors.keys() != b.tensors.keys():
-        odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]
-        raise WeightsError(f"{a.source} and {b.source} cannot be {done}: {odd} is in one only")
-
-
 def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
     known = {item.name for item in fields(Metadata)} | {"format", "sha256"}
     if header.get("format") != FORMAT:
@@ -205,16 +168,17 @@ def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
             f"{file}: metadata has format {header.get('format')!r}, not {FORMAT!r}; turn it into ours with: "
             f"fourpass convert {file.name}"
         )
-    for key in sorted(known - header.keys()):
+    for key in sorted(known - header.keys() - set(_OPTIONAL)):
         raise WeightsError(f"{file}: metadata lacks the key {key!r}; write the file with fourpass")
     for key in sorted(header.keys() - known):
         raise WeightsError(f"{file}: metadata has the unknown key {key!r}; known are {', '.join(sorted(known))}")
-    values: dict[str, Any] = {key: header[key] for key in known - {"format", "sha256"}}
+    values: dict[str, Any] = {key: value for key, value in header.items() if key not in ("format", "sha256")}
     try:
-        values["numbers"] = json.loads(values["numbers"])
         values["steps"] = int(values["steps"])
-        if not isinstance(values["numbers"], dict):
-            raise ValueError("numbers is not an object")
+        for key in values.keys() & set(_AS_JSON):
+            values[key] = json.loads(values[key])
+            if not isinstance(values[key], dict):
+                raise ValueError(f"{key} is not an object")
     except ValueError as error:
         raise WeightsError(f"{file}: metadata is damaged ({error}); fetch the file again") from None
     return Metadata(**values), header["sha256"]
