@@ -88,6 +88,23 @@ def test_the_command_line_is_stronger_than_the_file(tmp_path):
         parse_override("steps")
 
 
+def test_a_table_of_its_own(tmp_path):
+    (tmp_path / "r.toml").write_text("steps = 3\n[wear]\nnoise = 1\nnoise_sigma = [2, 5.5]\nquality_mild = [80, 90]\n")
+    recipe = load(EusrRecipe, tmp_path / "r.toml")
+    assert recipe == EusrRecipe(steps=3, wear=Wear(noise=1.0, noise_sigma=(2.0, 5.5), quality_mild=(80, 90)))
+    assert EusrRecipe().wear is None
+    (tmp_path / "r.toml").write_text("[wear]\n")
+    assert load(EusrRecipe, tmp_path / "r.toml").wear == Wear()
+    for text, message in (
+        ("noise = 2.0", r"r\.toml, table wear: noise = 2.0 is not within 0..1"),
+        ("grain = 2.0", r"r\.toml, table wear: unknown key 'grain'; known are blur, "),
+        ("saved = 'yes'", r"r\.toml, table wear: saved = 'yes' is not of type float"),
+    ):
+        (tmp_path / "r.toml").write_text(f"[wear]\n{text}\n")
+        with pytest.raises(ConfigError, match=message):
+            load(EusrRecipe, tmp_path / "r.toml")
+
+
 def test_a_recipe_extends_others(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "a.toml").write_text("steps = 1\nbatch = 1\nseed = 1")
@@ -112,23 +129,6 @@ def test_what_cannot_be_extended(tmp_path, text, message):
     (tmp_path / "y.toml").write_text('extends = "x.toml"')
     with pytest.raises(ConfigError, match=message):
         load(EusrRecipe, tmp_path / "x.toml")
-
-
-def test_a_table_of_its_own(tmp_path):
-    (tmp_path / "r.toml").write_text("steps = 3\n[wear]\nnoise = 1\nnoise_sigma = [2, 5.5]\nquality_mild = [80, 90]\n")
-    recipe = load(EusrRecipe, tmp_path / "r.toml")
-    assert recipe == EusrRecipe(steps=3, wear=Wear(noise=1.0, noise_sigma=(2.0, 5.5), quality_mild=(80, 90)))
-    assert EusrRecipe().wear is None
-    (tmp_path / "r.toml").write_text("[wear]\n")
-    assert load(EusrRecipe, tmp_path / "r.toml").wear == Wear()
-    for text, message in (
-        ("noise = 2.0", r"r\.toml, table wear: noise = 2.0 is not within 0..1"),
-        ("grain = 2.0", r"r\.toml, table wear: unknown key 'grain'; known are blur, "),
-        ("saved = 'yes'", r"r\.toml, table wear: saved = 'yes' is not of type float"),
-    ):
-        (tmp_path / "r.toml").write_text(f"[wear]\n{text}\n")
-        with pytest.raises(ConfigError, match=message):
-            load(EusrRecipe, tmp_path / "r.toml")
 
 
 def test_recipes_are_frozen():

@@ -258,7 +258,7 @@ def test_sizes_that_cannot_be(upscaler, photo_like, wish, message):
         ({"tile": 8}, "tile 8 is smaller than the smallest that works, 16"),
         ({"max_memory": 0}, "max_memory 0 is not a positive number of bytes"),
         ({"strength": 1.5}, r"strength 1.5 is not within 0..1"),
-        ({"strength": 0.5}, "strength blends the packaged weights eusr and fourpass, not tiny"),
+        ({"strength": 0.5}, r"strength is a dial of the packaged models \(eusr\), not of tiny"),
     ],
 )
 def test_arguments_out_of_range(tiny, arguments, message):

@@ -228,6 +228,17 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
+def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
+    kind = item.metadata.get("table")
+    if kind is None:
+        return _convert(item.name, value, str(item.type), source)
+    if value is None or isinstance(value, kind):
+        return value
+    if isinstance(value, Mapping):
+        return build(kind, value, f"{source}, table {item.name}")
+    raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
+
+
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a recipe file and those that it extends."""
     if path.resolve() in above:
@@ -245,17 +256,6 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise ConfigError(f"{path}: extends = {bases!r} is not the name of a recipe file, or a list of such names")
         below |= _read(path.parent / base, (*above, path.resolve()))
     return below | values
-
-
-def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
-    kind = item.metadata.get("table")
-    if kind is None:
-        return _convert(item.name, value, str(item.type), source)
-    if value is None or isinstance(value, kind):
-        return value
-    if isinstance(value, Mapping):
-        return build(kind, value, f"{source}, table {item.name}")
-    raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
 
 
 def _convert(key: str, value: Any, kind: str, source: str) -> Any:

@@ -62,6 +62,7 @@ def load(model: Model, positions: Mapping[str, float], engine: Engine, *, keep_c
         ConfigError: a position is outside 0..1, or there is nothing to blend.
         WeightsError: a file is missing, damaged or of an unknown kind, or the two cannot be blended.
     """
+    family.check(positions)
     found = family.find(model) if isinstance(model, str) else None
     if found is not None:
         return _of_family(model, *found, positions, keep_colour)

@@ -53,10 +53,9 @@ class Family:
             ConfigError: a position is outside 0..1, the family has no such axis, or lacks weights that are needed.
             WeightsError: a file is damaged, or the files do not fit each other.
         """
+        check(positions)
         for axis, position in positions.items():
-            low, high = AXES[axis]
-            if not 0 <= position <= 1:
-                raise ConfigError(f"{axis} {position} is not within 0..1 (0 {low}, 1 {high})")
+            high = AXES[axis][1]
             if position and axis not in self.axes:
                 raise ConfigError(
                     f"{axis} {position} needs weights of {self.name} that are not installed ({high}); take {axis} 0"
@@ -75,6 +74,14 @@ class Family:
             members.append(file.load(self.members[corner]))
             shares.append(share)
         return mix(members, shares)
+
+
+def check(positions: Mapping[str, float]) -> None:
+    """Raise ConfigError where a dial's position is outside 0..1."""
+    for axis, position in positions.items():
+        if not 0 <= position <= 1:
+            low, high = AXES[axis]
+            raise ConfigError(f"{axis} {position} is not within 0..1 (0 {low}, 1 {high})")
 
 
 def families() -> dict[str, Family]:
