@@ -84,7 +84,7 @@ def measure(row: dict[str, str], side: int, scale: int, repeats: int) -> dict[st
         def work() -> None:
             upscaler.upscale(picture, scale)
 
-        device = upscaler.session(scale).device
+        device = upscaler.engine.device
     seconds = best(work, repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"seconds": seconds, "peak": peak * (1 if sys.platform == "darwin" else 1024), "device": device}

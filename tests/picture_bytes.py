@@ -98,3 +98,21 @@ def gray_tiff(pages: list[NDArray[np.uint8]], order: str, big: bool) -> bytes:
         link = len(data)
         data += bytes(struct.calcsize(e + pointer))
     return data
+
+
+def gray_tiff_pages(count: int) -> bytes:
+    """A TIFF of so many pages of one pixel, fast."""
+    data = bytearray(b"II*\0" + struct.pack("<I", 10) + bytes(2))
+    for page in range(count):
+        tags = [(256, 4, 1), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
+        tags += [(277, 3, 1), (278, 4, 1), (279, 4, 1)]
+        data += struct.pack("<H", len(tags))
+        for tag, kind, value in tags:
+            data += struct.pack("<HHII", tag, kind, 1, value)
+        data += struct.pack("<I", len(data) + 4 if page + 1 < count else 0)
+    return bytes(data)
+
+
+def box(name: bytes, data: bytes) -> bytes:
+    """A box of ISO media files."""
+    return struct.pack(">I", 8 + len(data)) + name + data

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import imresize
-from fourpass.multipass import PATHS, halve, multipass
+from fourpass.multipass import halve, multipass
+from fourpass.paths import PATHS
 
 
 class Repeat(nn.Module):
@@ -30,13 +31,13 @@ def test_three_paths_are_four_runs() -> None:
     network = Repeat()
     upscaled = multipass(network, torch.rand(1, 3, 6, 6))
     assert network.runs == [(6, 4), (6, 2), (12, 2), (6, 8)]
-    assert tuple(upscaled) == PATHS
+    assert tuple(upscaled) == tuple(PATHS)
     assert all(one.shape == (1, 3, 24, 24) for one in upscaled.values())
 
 
 def test_only_the_paths_asked_for_run() -> None:
     network = Repeat()
-    multipass(network, torch.rand(1, 3, 4, 4), paths=("x8_down",))
+    multipass(network, torch.rand(1, 3, 4, 4), paths=("x8-downscale",))
     assert network.runs == [(4, 8)]
 
 
@@ -49,14 +50,14 @@ def test_halve_is_matlabs_imresize() -> None:
 def test_decimation_keeps_every_second_pixel() -> None:
     picture = torch.arange(8.0).repeat(1, 3, 8, 1)
     network = Repeat((8,))
-    kept = multipass(network, picture, paths=("x8_down",), downscale="decimate")["x8_down"]
+    kept = multipass(network, picture, paths=("x8-downscale",), downscale="decimate")["x8-downscale"]
     assert kept[0, 0, 0, :8].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ConfigError, match="'x3' is not one of x4, x2_x2, x8_down"):
+    with pytest.raises(ConfigError, match="'x3' is not one of x4, x2-x2, x8-downscale"):
         multipass(Repeat(), torch.rand(1, 3, 4, 4), paths=("x3",))
     with pytest.raises(ConfigError, match="'nearest' is not one of"):
         multipass(Repeat(), torch.rand(1, 3, 4, 4), downscale="nearest")
     with pytest.raises(ConfigError, match="needs scale 8, and the network has 2, 4"):
-        multipass(Repeat((2, 4)), torch.rand(1, 3, 4, 4), paths=("x8_down",))
+        multipass(Repeat((2, 4)), torch.rand(1, 3, 4, 4), paths=("x8-downscale",))

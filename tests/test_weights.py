@@ -96,7 +96,7 @@ def test_metadata_is_strict(file, change, words):
 
 
 def test_an_unknown_name_lists_what_there_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "PACKAGED", tmp_path)
+    monkeypatch.setattr(module.file, "PACKAGED", tmp_path)
     save(make(), tmp_path / "good.safetensors")
     assert load("good").metadata == METADATA
     with pytest.raises(WeightsError, match=r"bad: no such weights file.*\(good\)"):
@@ -144,5 +144,5 @@ def test_every_packaged_file_loads_and_has_a_card():
     for name in names:
         metadata = load(name).metadata
         assert metadata.licence != "unknown"
-        card = (module.PACKAGED / f"{name}.md").read_text(encoding="utf-8")
+        card = (module.file.PACKAGED / f"{name}.md").read_text(encoding="utf-8")
         assert metadata.lineage in card or metadata.architecture in card

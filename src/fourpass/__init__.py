@@ -1,6 +1,7 @@
 """fourpass: perceptual image super-resolution that people can use and trust.
 
-`upscale` is for one picture, `Upscaler` for several. Importing fourpass imports nothing heavy; using them does.
+`upscale` is for one picture, `Upscaler` for several. `Engine` says what runs them, `blend` makes one model of two.
+Importing fourpass imports nothing heavy; using them does.
 """
 
 from __future__ import annotations
@@ -8,15 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fourpass.engine.choice import Engine as Engine
     from fourpass.upscaling.api import upscale as upscale
+    from fourpass.upscaling.model import blend as blend
     from fourpass.upscaling.upscaler import Upscaler as Upscaler
 
 __version__ = "0.1.0"
+DEFAULT_MODEL = "eusr"  # the packaged family that runs when nobody names a model
 
-__all__ = ["Upscaler", "__version__", "upscale"]
+__all__ = ["DEFAULT_MODEL", "Engine", "Upscaler", "__version__", "blend", "upscale"]
 
 # name -> the module that has it
-_LAZY = {"upscale": "fourpass.upscaling.api", "Upscaler": "fourpass.upscaling.upscaler"}
+_LAZY = {
+    "Engine": "fourpass.engine.choice",
+    "Upscaler": "fourpass.upscaling.upscaler",
+    "blend": "fourpass.upscaling.model",
+    "upscale": "fourpass.upscaling.api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fourpass import DEFAULT_MODEL
 from fourpass.disk import overwriting
 from fourpass.errors import BackendError, ConfigError, FourpassError, WeightsError, missing_extra
 from fourpass.jobs import inputs, job, record, settings, stores
@@ -36,7 +37,7 @@ class Work:
     """
 
     wishes: Wishes
-    model: str = "eusr"
+    model: str = DEFAULT_MODEL
     strength: float | None = None
     backend: str = "auto"
     precision: str = "auto"

@@ -10,20 +10,20 @@ from torch import Tensor, nn
 
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import contributions
+from fourpass.paths import PATHS, factors, follow
 
-PATHS = ("x4", "x2_x2", "x8_down")
 DOWNSCALES = ("bicubic", "decimate")
 
 
 def multipass(
-    network: nn.Module, image: Tensor, *, paths: Sequence[str] = PATHS, downscale: str = "bicubic"
+    network: nn.Module, image: Tensor, *, paths: Sequence[str] = tuple(PATHS), downscale: str = "bicubic"
 ) -> dict[str, Tensor]:
     """Upscale by 4 along each path; all three paths are four runs of the network (section 3.2, Fig. 4).
 
     Args:
         network: maps ((N, 3, H, W), scale) to (N, 3, scale * H, scale * W) for scales 2, 4 and 8, on 0..255.
         image: (N, 3, H, W) RGB on 0..255.
-        paths: which of `PATHS` to run, and in which order.
+        paths: which of `fourpass.paths.PATHS` to run, and in which order.
         downscale: how the x8 result is halved: ``bicubic`` antialiased, as the text says, or ``decimate``, every
             second pixel, which is what the authors' program does.
 
@@ -35,7 +35,14 @@ def multipass(
     """
     if downscale not in DOWNSCALES:
         raise ConfigError(f"downscale {downscale!r} is not one of {', '.join(DOWNSCALES)}")
-    return {path: _run(network, image, path, downscale) for path in paths}
+    scales = getattr(network, "scales", (2, 4, 8))
+    for path in paths:
+        for needed in factors(path):
+            if needed not in scales:
+                raise ConfigError(
+                    f"path {path} needs scale {needed}, and the network has {', '.join(map(str, scales))}"
+                )
+    return {path: follow(path, image, network, halve if downscale == "bicubic" else decimate) for path in paths}
 
 
 def halve(image: Tensor) -> Tensor:
@@ -54,21 +61,6 @@ def halve(image: Tensor) -> Tensor:
 def decimate(image: Tensor) -> Tensor:
     """Keep every second pixel of each axis, from the first: TensorFlow 1's bicubic ``resize_images`` at factor 1/2."""
     return image[..., ::2, ::2]
-
-
-def _run(network: nn.Module, image: Tensor, path: str, downscale: str) -> Tensor:
-    if path not in PATHS:
-        raise ConfigError(f"path {path!r} is not one of {', '.join(PATHS)}")
-    needed = {"x4": 4, "x2_x2": 2, "x8_down": 8}[path]
-    scales = getattr(network, "scales", (2, 4, 8))
-    if needed not in scales:
-        raise ConfigError(f"path {path} needs scale {needed}, and the network has {', '.join(map(str, scales))}")
-    upscaled: Tensor = network(image, needed)
-    if path == "x2_x2":
-        upscaled = network(upscaled, needed)
-    if path == "x8_down":
-        return halve(upscaled) if downscale == "bicubic" else decimate(upscaled)
-    return upscaled
 
 
 @lru_cache(maxsize=16)

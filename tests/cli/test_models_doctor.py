@@ -10,6 +10,7 @@ import pytest
 
 from fourpass import weights
 from fourpass.engine import backends
+from fourpass.engine.choice import Engine
 
 Run = Callable[..., tuple[int, bytes, list[str]]]
 
@@ -36,8 +37,8 @@ def test_doctor_says_what_runs_and_why(fourpass: Run) -> None:
     code, out, err = fourpass("doctor")
     assert (code, err) == (0, [])
     lines = {line.split(":", 1)[0]: line.split(":", 1)[1].strip() for line in out.decode().splitlines()}
-    choice = backends.choose()
-    assert lines["will use"].startswith(f"{choice.name} in {choice.precision} ({choice.reason})")
+    engine = Engine()
+    assert lines["will use"].startswith(f"{engine.backend} on {engine.device} in {engine.precision} ({engine.reason})")
     assert "GiB free" in lines["memory"]
     assert "libvips" in lines["pictures"]
     assert "32x32 upscaled by 4 at" in lines["trial"]

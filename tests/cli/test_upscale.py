@@ -156,6 +156,27 @@ def test_what_a_format_cannot_keep_is_reported(folder: Path, upscale: Run) -> No
     assert json.loads(out)["files"][0]["lost"] == ["16 bits a channel (now 8)"]
 
 
+def test_what_only_the_pixels_tell_is_reported_and_said_in_a_line(folder: Path, upscale: Run) -> None:
+    soft = make.random_pixels(20, 30, 4) | np.array([0, 0, 0, 1], np.uint8)
+    (folder / "soft.png").write_bytes(make.encode(soft, "PNG"))
+    code, out, err = upscale("soft.png", "-o", "out.gif", "--json", "-")
+    assert code == 0
+    lost = ["all but 256 colours a frame", "soft transparency (now on or off)"]
+    assert json.loads(out)["files"][0]["lost"] == lost
+    assert err == [f"fourpass: out.gif: without {', '.join(lost)}"]
+
+
+def test_what_lies_beside_the_picture_is_reported(folder: Path, upscale: Run) -> None:
+    jpeg = make.encode(make.random_pixels(20, 30, 3), "JPEG")
+    (folder / "motion.jpg").write_bytes(jpeg + b"\0\0\0\x18ftypmp42" + bytes(99))
+    code, out, err = upscale("motion.jpg", "-o", "out.jpg", "--json", "-")
+    assert code == 0
+    assert json.loads(out)["files"][0]["lost"] == ["the video of the motion photo"]
+    assert err == ["fourpass: out.jpg: without the video of the motion photo"]
+    (folder / "plain.jpg").write_bytes(jpeg)
+    assert upscale("plain.jpg", "-o", "plain2.jpg").err == []
+
+
 def test_resume(folder: Path, upscale: Run) -> None:
     def statuses(*options: object) -> list[str]:
         code, out, _ = upscale("photos", "-o", "out", "--resume", "--json", "-", *options)

@@ -14,7 +14,6 @@ import pytest
 from fourpass import weights
 from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
-from fourpass.upscaling import network
 
 torch = pytest.importorskip("torch")
 Run = Callable[..., tuple[int, bytes, list[str]]]
@@ -27,13 +26,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from fourpass.models.eusr import EUSR
 
     packaged = tmp_path / "packaged"
-    for seed, name in enumerate((network.FAITHFUL, network.PERCEPTUAL)):
+    for seed, name in enumerate(("eusr", "fourpass")):
         torch.manual_seed(seed)
         state = {key: value.numpy() for key, value in EUSR(4, 1).state_dict().items()}
         numbers = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
-        metadata = weights.Metadata("eusr", numbers, "test", "noise", 0, "Apache-2.0")
+        metadata = weights.Metadata(
+            "eusr", numbers, "test", "noise", 0, "Apache-2.0", family="eusr", corner={"strength": seed}
+        )
         weights.save(weights.Weights(state, metadata), packaged / f"{name}.safetensors")
-    monkeypatch.setattr(weights, "PACKAGED", packaged)
+    monkeypatch.setattr(weights.file, "PACKAGED", packaged)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").write_bytes(make.encode(RGB, "PNG"))
     return tmp_path
@@ -84,14 +85,12 @@ def test_two_models_of_different_lineages(folder: Path, fourpass: Run) -> None:
     command = ("upscale", "a.png", "-o", "b.png", "--perceptual", "stranger.safetensors")
     code, _, (err,) = fourpass(*command)
     assert code == 2
-    assert err.endswith(
-        "lineage is 'test' in one and 'another' in the other; blend their pixels instead (--blend-pixels)"
-    )
+    assert err.endswith("lineage is 'test' in one and 'another' in the other; blend their pixels instead")
     assert fourpass(*command, "--blend-pixels", "--strength", 1)[0] == 0
     assert fourpass("upscale", "a.png", "-o", "c.png", "-n", "stranger.safetensors")[0] == 0
     assert np.array_equal(files.read("b.png").pixels, files.read("c.png").pixels)
     code, _, err = fourpass("upscale", "a.png", "-o", "d.png", "--blend-pixels")
     assert (code, err) == (
         2,
-        ["fourpass: blend_pixels wants two models; say what to blend with (perceptual, --perceptual)"],
+        ["fourpass: --blend-pixels wants two models; say what to blend with by --perceptual"],
     )

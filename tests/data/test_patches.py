@@ -200,3 +200,35 @@ def test_the_loader_hands_out_steps_in_order_and_passes_errors_on():
             next(loader)
     finally:
         loader.close()
+
+
+def test_pictures_that_are_there_twice_count_once(tmp_path):
+    """Unpacked into a folder of its own name as well, and with what macOS adds to an archive: six pictures are six."""
+    for home in ("DIV2K_train_HR", "DIV2K_train_HR/DIV2K_train_HR", "again/DIV2K_train_HR"):
+        for number in range(1, 7):
+            file = tmp_path / home / f"{number:04}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise(8, 8)).save(file)
+    junk = tmp_path / "__MACOSX" / "DIV2K_train_HR" / "._0001.png"
+    junk.parent.mkdir(parents=True)
+    junk.write_bytes(b"no picture")
+    (tmp_path / "DIV2K_train_HR" / "._0002.png").write_bytes(b"no picture")
+    found = training_images(tmp_path)
+    assert [str(file.relative_to(tmp_path)) for file in found] == [
+        f"DIV2K_train_HR/{number:04}.png" for number in range(1, 7)
+    ]
+
+
+def test_pictures_are_drawn_by_area_or_all_alike(tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(noise(16, 16)).save(tmp_path / "photos" / "small.png")
+    large = noise(64, 64) // 2 + 128
+    Image.fromarray(large).save(tmp_path / "photos" / "large.png")
+    found = pictures(tmp_path / "photos", (2,))
+    shares = {}
+    for draw in ("area", "picture"):
+        cut = Patches(found, (2,), (1.0,), (4,), report=lambda line: None, draw=draw)
+        batch = cut.batch((0, 1), 600)
+        shares[draw] = (batch.high.reshape(600, -1).min(1) >= 128).mean()
+    assert shares["area"] == pytest.approx(16 / 17, abs=0.04)
+    assert shares["picture"] == pytest.approx(1 / 2, abs=0.08)

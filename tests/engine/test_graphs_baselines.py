@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from fourpass.conversion import convert
 from fourpass.engine import graphs
 from fourpass.errors import WeightsError
+from fourpass.upscaling import network
 from fourpass.upscaling.upscaler import Upscaler
 from fourpass.weights import Metadata, Weights
 
@@ -93,10 +94,9 @@ def test_the_engine_runs_them(architecture, backend):
 @pytest.mark.parametrize(("architecture", "halo"), [("srresnet", 32), ("edsr", 32), ("mdsr", 32)])
 def test_tiles_see_more_than_eusrs(architecture, halo):
     """With EUSR's 12 pixels, tiles of a trained SRResNet are up to 1.7 levels off; with 24 they are equal."""
-    from fourpass.upscaling import network
 
     weights, _ = random_weights(architecture, {"features": 4, "blocks": 1, "scales": [4]})
-    assert network.ours(weights).halo == halo > network._HALOS["eusr"]
+    assert network.ours({4: weights}).halo == halo > graphs.ARCHITECTURES["eusr"].halo
 
 
 def test_a_mean_that_mixes_colours_stays_a_convolution(references):

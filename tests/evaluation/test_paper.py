@@ -214,3 +214,58 @@ def test_packaged_weights_take_the_papers_names():
     assert {"Bicubic", "EUSR"} <= {method.label for method in packaged_methods("table2")}
     for method in packaged_methods("table3"):
         assert method.label in ("x4", "x2-x2", "x8-downscale")
+
+
+def rows_of(tmp_path, name, *rows):
+    (tmp_path / name).write_text(HEADER + "".join(rows))
+    return tmp_path / name
+
+
+def test_rows_of_other_runs_are_no_part_of_tables_3_to_5(tmp_path):
+    file = rows_of(tmp_path, "mine.csv", ROW.format("with all losses", 10))
+    assert set(paper.measured_rows(4, [file])) == {("BSD100", "with all losses")}
+    assert len(paper.measured_rows(4)) == 15
+    assert len(paper.measured_rows(2, [rows_of(tmp_path, "two.csv", ROW.format("EUSR", 1))])) == 36
+
+
+@pytest.mark.parametrize(
+    ("number", "rows", "message"),
+    [
+        (3, [ROW.format("x4", 1), ROW.format("x2-x2", 1).replace(",abc,", ",abd,")], "different weights .abc; abd"),
+        (4, [ROW.format("without l_r", 1), ROW.format("without l_g", 2)], "different steps .1; 2"),
+        (5, [ROW.format("alpha_r=0.3", 1), ROW.format("alpha_r=0.03", 1).replace("x4; Y", "x4; RGB")], "protocols"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_named(tmp_path, number, rows, message):
+    with pytest.raises(DatasetError, match=message):
+        paper.check_alike(number, paper.measured_rows(number, [rows_of(tmp_path, "t.csv", *rows)]))
+
+
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_committed_rows_can_be_compared(number):
+    paper.check_alike(number, paper.measured_rows(number))
+
+
+def test_a_row_of_another_kind_stands_below_its_method(tmp_path):
+    file = rows_of(tmp_path, "t.csv", ROW.format("CX (equal aids)", 3), ROW.format("CX", 3))
+    table = paper.performance_table(2, paper.measured_rows(2, [file]))
+    names = [row[1] for row in table.rows if row[0] == "BSD100"]
+    assert names[names.index("CX") + 1] == "CX (equal aids)"
+    assert names[names.index("4PP-EUSR") + 1] == "4PP-EUSR (shipped)"
+    assert len(names) == len(set(names)) == 11 + 3  # these two, and the ground truth
+
+
+def test_rounded_y_is_shown_in_the_same_column_and_named_below(tmp_path):
+    text = HEADER.replace("psnr_y_db", "psnr_y8_db").replace("ssim_y", "ssim_y8")
+    (tmp_path / "t.csv").write_text(text + ROW.format("CX", 3).replace("x4; Y", "x4; rounded Y"))
+    table = paper.performance_table(2, paper.measured_rows(2, [tmp_path / "t.csv"]))
+    row = next(row for row in table.rows if row[:2] == ["BSD100", "CX"])
+    assert dict(zip(table.columns, row, strict=True))["PSNR, ours"] == "27.5000"
+    assert any(note.startswith("Protocol of CX: x4; rounded Y") for note in table.notes)
+
+
+def test_what_flatters_niqe_is_disclosed_where_it_stands():
+    notes = paper.performance_table(2, paper.measured_rows(2)).notes
+    assert any(note.startswith("4PP-EUSR (shipped): trained with grain, and with the statistics") for note in notes)
+    (shipped,) = (method for method in packaged_methods("table2") if method.source == "fourpass")
+    assert "statistics that NIQE is computed from" in shipped.note

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fourpass.errors import ConfigError
 from fourpass.losses import fourpass as losses
-from fourpass.losses.fourpass import LossWeights
+from fourpass.losses import terms as table
+from fourpass.losses.terms import PAPER, TERMS
 
 
 def test_reconstruction() -> None:
@@ -45,19 +46,12 @@ def test_discrimination() -> None:
 
 
 def test_weights_are_the_papers() -> None:
-    """Equation 8."""
-    terms = dict.fromkeys(
-        (
-            "reconstruction",
-            "adversarial",
-            "aesthetic_score",
-            "aesthetic_representation",
-            "subjective_score",
-            "subjective_representation",
-        ),
-        torch.tensor(1.0),
-    )
-    assert losses.weighted_sum(terms, LossWeights()).item() == pytest.approx(0.35)
+    """Equation 8; the terms that the paper does not have count nothing unless they are asked for."""
+    by_symbol = {term.symbol: term.weight for term in TERMS.values() if term.symbol.startswith("l_")}
+    assert by_symbol == {"l_r": 0.03, "l_g": 0.1, "l_as": 0.01, "l_ar": 0.1, "l_ss": 0.01, "l_sr": 0.1}
+    assert {name for name, term in TERMS.items() if not term.weight} == {"grid", "maps", "statistics"}
+    terms = dict.fromkeys(PAPER, torch.tensor(1.0))
+    assert table.weighted_sum(terms, PAPER).item() == pytest.approx(0.35)
 
 
 def predict(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,13 +61,12 @@ def predict(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def test_terms_are_averaged_over_the_upscaled_pictures() -> None:
     truth = torch.full((1, 3, 2, 2), 5.0)
-    terms = losses.generator_terms(
+    terms = table.generator_terms(
         truth,
         [torch.full_like(truth, 4.0), torch.full_like(truth, 8.0)],
-        LossWeights(),
-        judge=lambda image: image.mean() - 4,
-        predictors={"aesthetic": predict, "subjective": predict},
-        alphas={"subjective": 1.0},
+        PAPER,
+        {"discriminator": lambda image: image.mean() - 4, "aesthetic": predict, "subjective": predict},
+        table.Settings(alphas={"aesthetic": 0.8, "subjective": 1.0}),
     )
     assert terms["reconstruction"].item() == pytest.approx((1 + 3) / 2)
     assert terms["adversarial"].item() == pytest.approx((math.log(2) + math.log1p(math.exp(-4))) / 2)
@@ -87,33 +80,44 @@ def test_a_weight_of_zero_leaves_its_network_alone() -> None:
         raise AssertionError
 
     truth = torch.zeros(1, 3, 2, 2)
-    weights = LossWeights(adversarial=0, aesthetic_score=0, aesthetic_representation=0, subjective_score=0)
-    terms = losses.generator_terms(
-        truth,
-        [truth],
-        weights,
-        judge=must_not_run,
-        predictors={"aesthetic": must_not_run, "subjective": predict},  # type: ignore[dict-item]
-    )
+    weights = {"reconstruction": 1.0, "adversarial": 0.0, "aesthetic_score": 0.0, "subjective_representation": 0.1}
+    networks = {"discriminator": must_not_run, "aesthetic": must_not_run, "subjective": predict}
+    terms = table.generator_terms(truth, [truth], weights, networks)
+    assert table.asked(weights) == {"subjective"}
     assert set(terms) == {"reconstruction", "subjective_representation"}
+
+
+def test_each_network_is_asked_once_a_picture() -> None:
+    seen: list[Tensor] = []
+
+    def count(image: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(image)
+        return predict(image)
+
+    truth, one, other = (torch.zeros(1, 3, 2, 2) for _ in range(3))
+    table.generator_terms(
+        truth, [one, other], {"subjective_score": 1.0, "subjective_representation": 1.0}, {"subjective": count}
+    )
+    assert len(seen) == 3
 
 
 def test_truth_needs_no_gradient_and_upscaled_gets_one() -> None:
     truth = torch.zeros(1, 3, 2, 2)
     upscaled = torch.ones(1, 3, 2, 2, requires_grad=True)
-    terms = losses.generator_terms(
-        truth, [upscaled], LossWeights(adversarial=0), predictors={"aesthetic": predict, "subjective": predict}
-    )
-    losses.weighted_sum(terms, LossWeights()).backward()
+    weights = {**PAPER, "adversarial": 0.0}
+    terms = table.generator_terms(truth, [upscaled], weights, {"aesthetic": predict, "subjective": predict})
+    table.weighted_sum(terms, weights).backward()
     assert upscaled.grad is not None
     assert bool((upscaled.grad != 0).all())
 
 
 def test_missing_networks_are_named() -> None:
     truth = torch.zeros(1, 3, 2, 2)
-    with pytest.raises(ConfigError, match="no discriminator"):
-        losses.generator_terms(truth, [truth], LossWeights())
-    with pytest.raises(ConfigError, match="no subjective predictor"):
-        losses.generator_terms(truth, [truth], LossWeights(adversarial=0), predictors={"aesthetic": predict})
+    with pytest.raises(ConfigError, match="the adversarial loss has a weight and there is no discriminator"):
+        table.generator_terms(truth, [truth], PAPER)
+    with pytest.raises(ConfigError, match="no subjective network"):
+        table.generator_terms(truth, [truth], {**PAPER, "adversarial": 0}, {"aesthetic": predict})
+    with pytest.raises(ConfigError, match="'sharpness' is not one of reconstruction, adversarial"):
+        table.generator_terms(truth, [truth], {"sharpness": 1.0})
     with pytest.raises(ConfigError, match="every loss weight is 0"):
-        losses.weighted_sum({}, LossWeights())
+        table.weighted_sum({}, PAPER)

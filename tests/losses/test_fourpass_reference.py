@@ -14,7 +14,8 @@ from torch import Tensor
 from fourpass.conversion.eusr import from_tensorflow
 from fourpass.conversion.predictors import from_keras
 from fourpass.losses import fourpass as losses
-from fourpass.losses.fourpass import LossWeights, Predictor
+from fourpass.losses.fourpass import Predictor
+from fourpass.losses.terms import PAPER, Settings, generator_terms, weighted_sum
 from fourpass.models.discriminator import Discriminator
 from fourpass.models.eusr import EUSR
 from fourpass.models.nima import NIMA, mean_score
@@ -22,7 +23,7 @@ from fourpass.multipass import multipass
 
 pytestmark = pytest.mark.shared
 Arrays = Mapping[str, NDArray[np.float32]]
-PATHS = {"x4": "out_4", "x2_x2": "out_2x2", "x8_down": "out_8down"}
+PATHS = {"x4": "out_4", "x2-x2": "out_2x2", "x8-downscale": "out_8down"}
 TERMS = {
     "reconstruction": "recon",
     "adversarial": "adv",
@@ -31,7 +32,7 @@ TERMS = {
     "subjective_score": "subjective_score",
     "subjective_representation": "subjective_rep",
 }
-WEIGHTS = LossWeights(reconstruction=0.05)  # the program's
+WEIGHTS = {**PAPER, "reconstruction": 0.05}  # the program's
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +70,12 @@ def judge(values: Arrays) -> Discriminator:
 def terms(values: Arrays, upscaled: dict[str, Tensor], judge: Discriminator, references: Path) -> dict[str, Tensor]:
     predictors = {name: predictor(references, name) for name in ("aesthetic", "subjective")}
     with torch.no_grad():
-        return losses.generator_terms(
+        return generator_terms(
             picture(values["truth"]),
             list(upscaled.values()),
             WEIGHTS,
-            judge=judge,
-            predictors=predictors,
-            reduction="mean",
+            {"discriminator": judge, **predictors},
+            Settings(reduction="mean"),
         )
 
 
@@ -106,7 +106,7 @@ def test_generator_terms(values: Arrays, terms: dict[str, Tensor], term: str) ->
 
 
 def test_weighted_sum(values: Arrays, terms: dict[str, Tensor]) -> None:
-    assert float(losses.weighted_sum(terms, WEIGHTS)) == pytest.approx(float(values["loss:final"]), rel=1e-4)
+    assert float(weighted_sum(terms, WEIGHTS)) == pytest.approx(float(values["loss:final"]), rel=1e-4)
 
 
 def predictor(references: Path, name: str) -> Predictor:

@@ -28,6 +28,19 @@ def test_parameters_of_the_papers_network() -> None:
     assert sum(value.numel() for value in network.parameters()) == convolutions + dense
 
 
+def test_it_starts_as_glorot_has_it() -> None:
+    """As the authors' program, on pixels: verdicts start near 0, not at 16, where the first losses would be 50."""
+    torch.manual_seed(0)
+    network = Discriminator(64, "position")
+    for layer in (*network.convs, network.hidden, network.final):
+        inputs, outputs = layer.weight.shape[1], layer.weight.shape[0]
+        bound = (6 / ((inputs + outputs) * layer.weight[0, 0].numel())) ** 0.5
+        assert 0.95 * bound < float(layer.weight.detach().abs().max()) <= bound
+        assert not layer.bias.any()
+    logits = network(torch.rand(2, 3, 64, 64) * 255)
+    assert float(logits.detach().abs().max()) < 5
+
+
 def test_verdict_per_image_and_per_position() -> None:
     assert Discriminator(64, width=0.1)(torch.rand(2, 3, 64, 64)).shape == (2, 1)
     assert Discriminator(64, "position", width=0.1)(torch.rand(2, 3, 64, 64)).shape == (2, 4)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from fourpass.conversion import convert  # noqa: E402
 from fourpass.errors import WeightsError  # noqa: E402
 from fourpass.models import build  # noqa: E402
-from fourpass.models.eusr import EUSR, depth_to_space  # noqa: E402
+from fourpass.models.eusr import EUSR, depth_to_space, start_as_glorot  # noqa: E402
 from fourpass.weights import Weights, load  # noqa: E402
 
 
@@ -38,9 +38,26 @@ def test_residual_blocks_start_small():
     torch.manual_seed(0)
     network = EUSR()
     weight = network.shared.blocks[3].conv1.weight
-    expected = np.sqrt(1e-4 / 32 / (64 * 9))
+    expected = np.sqrt(1e-4 / 62 / (64 * 9))  # 32 shared blocks, 3 * 2 before them, (1 + 2 + 3) * 4 after them
     assert weight.abs().max() <= 2 * expected
     assert weight.std().item() == pytest.approx(0.88 * expected, rel=0.05)  # a normal cut at 2 sigma
+
+
+def test_other_convolutions_start_as_glorot_has_it_where_asked():
+    torch.manual_seed(0)
+    network = EUSR()
+    small = network.shared.blocks[3].conv1.weight.detach().clone()
+    start_as_glorot(network)
+    assert torch.equal(network.shared.blocks[3].conv1.weight, small)
+    for conv, inputs, outputs in (
+        (network.first_conv, 3, 64),
+        (network.shared.conv, 64, 64),
+        (network.final_conv["x8"], 64, 3),
+    ):
+        bound = np.sqrt(6 / (9 * (inputs + outputs)))
+        assert 0.98 * bound < conv.weight.abs().max() <= bound
+        assert conv.weight.std().item() == pytest.approx(bound / np.sqrt(3), rel=0.05)
+        assert not conv.bias.any()
 
 
 def test_depth_to_space_by_hand():

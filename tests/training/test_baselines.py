@@ -13,11 +13,13 @@ torch = pytest.importorskip("torch")
 
 from fourpass import models, weights  # noqa: E402
 from fourpass.errors import ConfigError, DatasetError, WeightsError  # noqa: E402
-from fourpass.losses.fourpass import LossWeights  # noqa: E402
+from fourpass.losses.terms import PAPER  # noqa: E402
 from fourpass.methods import METHODS, parameters_of, properties_of  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 from fourpass.training import baselines, loop, recipes  # noqa: E402
 from fourpass.training.baseline_recipes import RECIPES  # noqa: E402
+from fourpass.training.gradients import weighted_gradients  # noqa: E402
+from fourpass.training.perceptual_recipe import PerceptualRecipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -101,10 +103,10 @@ def start(photos, cache, tmp_path_factory) -> str:
 TERMS = {
     "srresnet-mse": {"pixel"},
     "srresnet-vgg22": {"feature"},
-    "srgan-mse": {"pixel", "adversarial", "discrimination"},
-    "srgan-vgg22": {"feature", "adversarial", "discrimination"},
-    "srgan-vgg54": {"feature", "adversarial", "discrimination"},
-    "cx": {"pixel", "contextual", "adversarial", "discrimination"},
+    "srgan-mse": {"pixel", "adversarial", "discrimination", "accuracy"},
+    "srgan-vgg22": {"feature", "adversarial", "discrimination", "accuracy"},
+    "srgan-vgg54": {"feature", "adversarial", "discrimination", "accuracy"},
+    "cx": {"pixel", "contextual", "adversarial", "discrimination", "accuracy"},
     "edsr": {"pixel"},
     "mdsr": {"pixel"},
 }
@@ -138,6 +140,13 @@ def test_stand_ins_are_named(photos, cache, vgg, start):
     assert phase.metadata.note == "SRGAN-VGG54; features: small-vgg16, conv5_3 for conv5_4"
     phase = prepared("srresnet-vgg22", photos, cache, vgg=vgg)
     assert phase.metadata.note == "SRResNet-VGG22; features: small-vgg16, conv2_2"
+
+
+def test_another_start_than_the_papers_is_named(photos, cache, vgg, start):
+    """SRResNet-VGG22 has no reconstruction loss, not even before."""
+    phase = prepared("srresnet-vgg22", photos, cache, vgg=vgg, init=start)
+    assert phase.metadata.note.startswith("SRResNet-VGG22; started from SRResNet-MSE; features")
+    assert prepared("srgan-mse", photos, cache, init=start).metadata.note == "SRGAN-MSE"
 
 
 def test_an_adversarial_step_moves_both(photos, cache, start):
@@ -233,7 +242,7 @@ def test_the_defaults_are_the_papers():
     )
 
 
-@pytest.mark.parametrize("kind", ["paper", "cpu", "tiny"])
+@pytest.mark.parametrize("kind", ["paper", "cpu/published", "tiny"])
 @pytest.mark.parametrize("name", TERMS)
 def test_the_recipes_load(kind, name):
     recipe = recipes.load(RECIPES[name], ROOT / "recipes" / kind / f"{name}.toml")
@@ -244,19 +253,63 @@ def test_the_recipes_load(kind, name):
 
 def test_the_comparison_is_fair():
     """The same photos a step for all, and as many steps, those of the start included."""
-    loaded = {name: recipes.load(RECIPES[name], ROOT / "recipes" / "cpu" / f"{name}.toml") for name in TERMS}
+    folder = ROOT / "recipes" / "cpu" / "published"
+    loaded = {name: recipes.load(RECIPES[name], folder / f"{name}.toml") for name in TERMS}
     assert len({(each.batch, each.candidates, each.optimizer) for each in loaded.values()}) == 1
     assert all(set(each.patches) == {24} for each in loaded.values())
     for name, recipe in loaded.items():
-        assert recipe.steps + (1400 if METHODS[name].architecture == "srresnet" else 0) == 2000
+        assert recipe.steps + (8_000 if METHODS[name].start else 0) == 13_000
+        assert not any((recipe.relativistic, recipe.weight_steadiness, recipe.grid, recipe.grain))
+
+
+@pytest.mark.parametrize("name", [name for name in TERMS if METHODS[name].start])
+def test_equal_aids_are_the_same_for_all(name):
+    """Beside what is published a method has what 4PP-EUSR has beside its own terms, and nothing else."""
+    folder = ROOT / "recipes" / "cpu"
+    published, aided = (recipes.load(RECIPES[name], folder / kind / f"{name}.toml") for kind in ("published", "aided"))
+    ours, theirs = (
+        recipes.load(PerceptualRecipe, folder / kind / "perceptual.toml") for kind in ("published", "aided")
+    )
+    aids = ("relativistic", "weight_steadiness", "grain", "discriminator_warm_up", "momentum")
+    assert replace(published, grid=aided.grid, **{aid: getattr(aided, aid) for aid in aids}) == aided
+    assert replace(ours, weight_grid=theirs.weight_grid, **{aid: getattr(theirs, aid) for aid in aids}) == theirs
+    assert [getattr(aided, aid) for aid in aids] == [getattr(theirs, aid) for aid in aids]
+    assert aided.grid > 0 < theirs.weight_grid
+
+
+def test_aids_count_where_they_are_asked_for(photos, cache, start):
+    """The grid's term joins the loss, the discriminator compares and is steadied, and learns alone at first."""
+    phase = prepared(
+        "srgan-mse", photos, cache, init=start, grid=0.5, relativistic=True, weight_steadiness=0.3, grain=2.0
+    )
+    values = phase.step(phase.batch(0, (0, 0, 0)), loop.Tools(phase))
+    terms = {"pixel", "adversarial", "grid"}
+    assert set(values) == {"loss", *terms, "discrimination", "accuracy", "unsteadiness"}
+    total = sum(getattr(phase.recipe, name) * float(values[name]) for name in terms)
+    assert float(values["loss"]) == pytest.approx(total, rel=1e-5)
+    waiting = prepared("srgan-mse", photos, cache, init=start, discriminator_warm_up=1)
+    before = {name: parameters(network) for name, network in waiting.networks.items()}
+    waiting.step(waiting.batch(0, (0, 0, 0)), loop.Tools(waiting))
+    moved = {
+        name: any(not torch.equal(before[name][key], value) for key, value in network.named_parameters())
+        for name, network in waiting.networks.items()
+    }
+    assert moved == {"generator": False, "discriminator": True}
+
+
+def test_grain_lies_on_the_truth(photos, cache):
+    plain, grained = (prepared("srresnet-mse", photos, cache, grain=level).batch(0, (0, 0, 0)) for level in (0.0, 4.0))
+    assert plain.low.shape == grained.low.shape
+    difference = (grained.high.astype(float) - plain.high).std((1, 2, 3))
+    assert 0.5 < difference.mean() < 8
 
 
 def test_the_catalogue_has_4pp_eusrs_own_weights():
-    ours, theirs = METHODS["4pp-eusr"].losses, LossWeights()
-    assert ours.pixel == theirs.reconstruction
-    assert ours.adversarial == theirs.adversarial
-    assert ours.feature == theirs.aesthetic_representation == theirs.subjective_representation
-    assert ours.perceptual == theirs.aesthetic_score == theirs.subjective_score
+    ours = METHODS["4pp-eusr"].losses
+    assert ours.pixel == PAPER["reconstruction"]
+    assert ours.adversarial == PAPER["adversarial"]
+    assert ours.feature == PAPER["aesthetic_representation"] == PAPER["subjective_representation"]
+    assert ours.perceptual == PAPER["aesthetic_score"] == PAPER["subjective_score"]
 
 
 def test_parameters_of_the_papers_table():
@@ -286,3 +339,16 @@ def test_losses_that_ask_a_vgg():
         "cx",
     }
     assert not replace(METHODS["cx"].losses, contextual=0.0).needs_vgg
+
+
+def test_gradients_of_a_methods_terms(photos, cache, start):
+    """Mean squares on -1..1: the slope on each value is 2 * difference / 127.5 ** 2 / count."""
+    phase = prepared("srgan-mse", photos, cache, init=start, grid=0.1)
+    found = weighted_gradients(phase)
+    assert list(found) == ["pixel", "adversarial", "grid"]
+    batch = phase.batch(0, (3, 0, 0))
+    low, truth = (torch.from_numpy(array).float() for array in (batch.low, batch.high))
+    with torch.no_grad():
+        difference = phase.networks["generator"](low, 4) - truth
+    expected = float((2 * difference / 127.5**2 / difference.numel()).norm())
+    assert found["pixel"] == pytest.approx(expected, rel=0.02)  # batch norms move a little with every look

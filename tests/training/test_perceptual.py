@@ -19,8 +19,9 @@ from fourpass.errors import ConfigError, FourpassError, WeightsError
 from fourpass.imaging.resize import imresize
 from fourpass.models.eusr import EUSR
 from fourpass.models.nima import NIMA
-from fourpass.multipass import PATHS
+from fourpass.paths import PATHS
 from fourpass.training import loop, recipes
+from fourpass.training.gradients import weighted_gradients
 from fourpass.training.guards import Guards
 from fourpass.training.perceptual import PerceptualTraining, _cut_together, colour_drift, prepare, reduced
 from fourpass.training.perceptual_recipe import PerceptualRecipe
@@ -93,12 +94,36 @@ def test_defaults_are_the_papers() -> None:
     assert recipe == PerceptualRecipe()
     assert (recipe.steps, recipe.batch, recipe.patch) == (200_000, 2, 48)
     assert (recipe.learning_rate, recipe.discriminator_learning_rate) == (1e-5, 2e-5)
-    assert list(vars(recipe.loss_weights).values()) == [0.03, 0.1, 0.01, 0.1, 0.01, 0.1]
+    assert list(recipe.loss_weights.values()) == [0.03, 0.1, 0.01, 0.1, 0.01, 0.1, 0.0, 0.0, 0.0]
     assert (recipe.alpha_aesthetic, recipe.alpha_subjective, recipe.paths_per_step) == (0.8, 0.8, 3)
 
 
+def test_the_authors_program() -> None:
+    recipe = recipes.load(PerceptualRecipe, ROOT / "recipes" / "authors" / "perceptual.toml")
+    assert recipe == PerceptualRecipe(
+        steps=400_000,
+        weight_reconstruction=0.05,
+        representation="mean",
+        verdict="position",
+        downscale="decimate",
+        draw="picture",
+    )
+    published = recipes.load(PerceptualRecipe, ROOT / "recipes" / "cpu" / "published" / "perceptual.toml")
+    assert published.loss_weights == recipe.loss_weights
+    assert (published.representation, published.path_odds, published.grain) == ("mean", (1.0, 1.0, 1.0), 0.0)
+
+
+def test_the_last_third_has_patches_of_the_size_that_the_predictors_know(make: Any) -> None:
+    phase = make(steps=9, late_share=1 / 3, late_patch=16, late_batch=1)
+    shapes = [phase.batch(step, (0, 0, step)).truth.shape for step in range(9)]
+    assert shapes == 6 * [(2, 3, 32, 32)] + 3 * [(1, 3, 64, 64)]
+    assert torch.isfinite(one_step(phase, 8)["loss"])
+    recipe = recipes.load(PerceptualRecipe, ROOT / "recipes" / "cpu" / "published" / "perceptual.toml")
+    assert [recipe.patch_at(step) for step in (0, 3299, 3300, 4999)] == [(24, 4), (24, 4), (48, 2), (48, 2)]
+
+
 @pytest.mark.parametrize(
-    "file", sorted(ROOT.glob("recipes/*/perceptual.toml")) + sorted(ROOT.glob("recipes/ablation/*"))
+    "file", sorted(ROOT.glob("recipes/**/perceptual.toml")) + sorted(ROOT.glob("recipes/*/ablation/*"))
 )
 def test_recipes_are_whole(file: Path) -> None:
     recipes.load(PerceptualRecipe, file)
@@ -113,6 +138,10 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"reduced_share": 1.5}, "reduced_share 1.5 is not within"),
         ({"discriminator_layers": 5}, "discriminator_layers 5 is not an even number"),
         ({"init": ""}, "init is ''"),
+        ({"late_share": 0.5, "patch": 24}, "late_share wants a run of steps, not of hours, and verdict 'position'"),
+        ({"late_share": 0.5, "patch": 24, "verdict": "position", "hours": 2.0}, "late_share wants a run of steps"),
+        ({"late_patch": 12}, "late_patch 12 is not a positive multiple of 8"),
+        ({"draw": "size"}, "draw 'size' is not one of area, picture"),
         ({"momentum": 1.0}, "momentum 1.0 is not below 1"),
         ({"jitter": 5, "verdict": "position"}, "jitter 5 is not a multiple of 8"),
         ({"jitter": 8}, "jitter 8 is not .* with verdict 'position'"),
@@ -127,8 +156,12 @@ def test_bad_recipes(settings: dict[str, Any], rule: str) -> None:
         PerceptualRecipe(**settings)
 
 
-def test_ablations_change_what_they_are_named_for_and_nothing_else() -> None:
-    everything = recipes.load(PerceptualRecipe, ROOT / "recipes" / "ablation" / "all_losses.toml")
+@pytest.mark.parametrize("kind", ["authors", "paper", "cpu"])
+def test_ablations_change_what_they_are_named_for_and_nothing_else(kind: str) -> None:
+    everything = recipes.load(PerceptualRecipe, ROOT / "recipes" / kind / "ablation" / "all_losses.toml")
+    assert everything.loss_weights["reconstruction"] == 0.03
+    assert {everything.loss_weights[name] for name in ("statistics", "maps")} == {0.0}
+    assert everything.steps == {"authors": 400_000, "paper": 200_000, "cpu": 4_000}[kind]
     changes = {
         "without_l_r": {"weight_reconstruction": 0.0},
         "without_l_g": {"weight_adversarial": 0.0},
@@ -138,7 +171,7 @@ def test_ablations_change_what_they_are_named_for_and_nothing_else() -> None:
         "alpha_r_0.003": {"weight_reconstruction": 0.003},
     }
     for name, change in changes.items():
-        assert recipes.load(PerceptualRecipe, ROOT / "recipes" / "ablation" / f"{name}.toml") == replace(
+        assert recipes.load(PerceptualRecipe, ROOT / "recipes" / kind / "ablation" / f"{name}.toml") == replace(
             everything, **change
         )
 
@@ -193,7 +226,7 @@ def test_a_step_moves_both_networks_and_reports_every_term(make: Any) -> None:
 def test_the_loss_is_the_weighted_sum(make: Any) -> None:
     phase = make()
     values = one_step(phase)
-    total = sum(weight * float(values[name]) for name, weight in vars(phase.recipe.loss_weights).items())
+    total = sum(weight * float(values[name]) for name, weight in phase.recipe.loss_weights.items() if weight)
     assert float(values["loss"]) == pytest.approx(total, rel=1e-5)
 
 
@@ -266,7 +299,7 @@ def test_a_comparing_discriminator(make: Any, verdict: str) -> None:
     """It has its own loss, learns from pairs, and its steadiness is asked for where that has a weight."""
     values = {}
     for relativistic, steadiness in ((False, 0.0), (True, 0.0), (True, 5.0)):
-        phase = make(relativistic=relativistic, weight_steadiness=steadiness, verdict=verdict)
+        phase = make(relativistic=relativistic, weight_steadiness=steadiness, verdict=verdict, view="detail")
         before = [p.clone() for p in phase.networks["discriminator"].parameters()]
         values[relativistic, steadiness] = one_step(phase)
         after = phase.networks["discriminator"].parameters()
@@ -406,3 +439,31 @@ def test_a_run_that_drifts_for_good_gives_up(make: Any, tmp_path: Path) -> None:
     with pytest.raises(FourpassError, match=r"collapsed at step 1 \(mean drift of 1 steps.*, after 1 rollbacks"):
         loop.train(phase, tmp_path / "run")
     assert '"event": "rollback"' in (tmp_path / "run" / "log.jsonl").read_text()
+
+
+def test_gradients_of_the_terms_by_hand(make: Any) -> None:
+    """A mean of absolute differences has the same slope, weight / count, on every value: norm weight / sqrt(count)."""
+    phase = make(weight_adversarial=0.0, weight_reconstruction=0.05)
+    found = weighted_gradients(phase)
+    assert list(found) == [name for name, weight in phase.recipe.loss_weights.items() if weight]
+    assert found["reconstruction"] == pytest.approx(0.05 / (2 * 3 * 32 * 32) ** 0.5, rel=1e-3)
+    sums = weighted_gradients(make(weight_adversarial=0.0, representation="sum"))
+    assert sums["subjective_representation"] == pytest.approx(1280 * found["subjective_representation"], rel=1e-2)
+
+
+def test_gradients_after_lessons_of_the_discriminator(make: Any) -> None:
+    phase = make()
+    before = [p.clone() for p in phase.networks["generator"].parameters()]
+    untaught = weighted_gradients(phase, step=2)["adversarial"]
+    taught = weighted_gradients(phase, step=2, lessons=2)["adversarial"]
+    assert taught != untaught
+    assert all(torch.equal(a, b) for a, b in zip(before, phase.networks["generator"].parameters(), strict=True))
+
+
+def test_what_is_beside_the_papers_terms_stands_in_the_weights(make: Any) -> None:
+    assert make().metadata.note == "perceptual"
+    note = make(weight_statistics=0.01, weight_grid=0.1, grain=1.0).metadata.note
+    assert note == (
+        "perceptual; terms beside the paper's: grid, statistics; NIQE is computed from statistics that it was trained "
+        "with; aids: grain"
+    )

@@ -105,6 +105,32 @@ def test_a_table_of_its_own(tmp_path):
             load(EusrRecipe, tmp_path / "r.toml")
 
 
+def test_a_recipe_extends_others(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a.toml").write_text("steps = 1\nbatch = 1\nseed = 1")
+    (tmp_path / "b.toml").write_text("batch = 2")
+    (tmp_path / "deep" / "c.toml").write_text('extends = ["../a.toml", "../b.toml"]\nseed = 3')
+    (tmp_path / "deep" / "d.toml").write_text('extends = "c.toml"\nema = 0.5')
+    recipe = load(EusrRecipe, tmp_path / "deep" / "d.toml", {"clip": 2.0})
+    assert (recipe.steps, recipe.batch, recipe.seed, recipe.ema, recipe.clip) == (1, 2, 3, 0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('extends = "x.toml"', r"x\.toml: extends itself"),
+        ('extends = "y.toml"', r"x\.toml: extends itself, by way of y\.toml"),
+        ('extends = "none.toml"', r"none\.toml: cannot be read"),
+        ("extends = [3]", r"x\.toml: extends = \[3\] is not the name of a recipe file"),
+    ],
+)
+def test_what_cannot_be_extended(tmp_path, text, message):
+    (tmp_path / "x.toml").write_text(text)
+    (tmp_path / "y.toml").write_text('extends = "x.toml"')
+    with pytest.raises(ConfigError, match=message):
+        load(EusrRecipe, tmp_path / "x.toml")
+
+
 def test_recipes_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         EusrRecipe().steps = 3

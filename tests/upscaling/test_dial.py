@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fourpass import weights
+from fourpass import DEFAULT_MODEL
 from fourpass.data.pictures import decode, shrink
 from fourpass.metrics.niqe import niqe
 from fourpass.metrics.psnr import psnr
-from fourpass.upscaling import network
 from fourpass.upscaling.faithful import FaithfulUpscaler
 from fourpass.upscaling.upscaler import Upscaler
+from fourpass.weights.family import families
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COLOURS = ((0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 255), (255, 0, 255), (12, 200, 90), (128, 128, 128))
@@ -21,17 +21,15 @@ COLOURS = ((0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 255), (255, 0, 255)
 
 def packaged_strengths() -> tuple[float, ...]:
     """Those that the packaged weights allow."""
-    names = weights.available()
-    if network.FAITHFUL not in names:
-        return ()
-    return STRENGTHS if network.PERCEPTUAL in names else (0.0,)
+    found = families().get(DEFAULT_MODEL)
+    return () if found is None else STRENGTHS if "strength" in found.axes else (0.0,)
 
 
 @pytest.mark.slow
 @pytest.mark.shared
 def test_psnr_and_niqe_fall_with_strength(shared: Path) -> None:
     if len(packaged_strengths()) < len(STRENGTHS):
-        pytest.skip(f"wants the packaged weights {network.FAITHFUL} and {network.PERCEPTUAL}")
+        pytest.skip("wants packaged weights with a dial")
     files = [shared / "data" / "eval" / "Set14" / name for name in ("comic.png", "zebra.png", "baboon.png")]
     curve = []
     for strength in STRENGTHS:

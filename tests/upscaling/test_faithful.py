@@ -11,7 +11,6 @@ import pytest
 from fourpass import weights
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import imresize
-from fourpass.upscaling import network
 from fourpass.upscaling.faithful import FaithfulUpscaler, ShrinkMeter
 from fourpass.upscaling.upscaler import Upscaler
 
@@ -23,13 +22,15 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two small relatives under the packaged names."""
     from fourpass.models.eusr import EUSR
 
-    for seed, name in enumerate((network.FAITHFUL, network.PERCEPTUAL)):
+    for seed, name in enumerate(("eusr", "fourpass")):
         torch.manual_seed(seed)
         state = {key: value.numpy() for key, value in EUSR(4, 1).state_dict().items()}
         numbers = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
-        metadata = weights.Metadata("eusr", numbers, "test", "noise", 0, "Apache-2.0")
+        metadata = weights.Metadata(
+            "eusr", numbers, "test", "noise", 0, "Apache-2.0", family="eusr", corner={"strength": seed}
+        )
         weights.save(weights.Weights(state, metadata), tmp_path / f"{name}.safetensors")
-    monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+    monkeypatch.setattr(weights.file, "PACKAGED", tmp_path)
 
 
 def picture(rows: int = 20, columns: int = 24) -> Any:

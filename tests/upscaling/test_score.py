@@ -9,7 +9,7 @@ import pytest
 
 from fourpass.conversion.predictors import from_keras
 from fourpass.engine.graphs import onnx_scores
-from fourpass.errors import ConfigError, ImageError, WeightsError
+from fourpass.errors import BackendError, ImageError, WeightsError
 from fourpass.upscaling.score import Score, Scorer, heat_map, patch_places
 from fourpass.weights import Metadata, Weights
 
@@ -118,5 +118,5 @@ def test_refuses_other_weights_and_backends(reference: tuple[Weights, dict[str, 
         onnx_scores(Weights(short, weights.metadata))
     with pytest.raises(WeightsError, match="has the tensor odd"):
         onnx_scores(Weights({**weights.tensors, "odd": np.zeros(1, np.float32)}, weights.metadata))
-    with pytest.raises(ConfigError, match="openvino and onnxruntime, not on torch"):
+    with pytest.raises(BackendError, match="openvino, ncnn and onnxruntime, not on torch"):
         Scorer(weights, backend="torch")

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 import pyvips
 
+from fourpass import DEFAULT_MODEL
 from fourpass import weights as weights_module
 from fourpass.engine import graphs, hardware
 from fourpass.errors import BackendError, ConfigError, ImageError, WeightsError
 from fourpass.imaging.resize import imresize
 from fourpass.upscaling import dial, network, tiling
 from fourpass.upscaling.consistency import keep_colour
+from fourpass.upscaling.model import blend
 from fourpass.upscaling.upscaler import Upscaler
-from fourpass.weights import save
+from fourpass.weights import family, save
+
+DEFAULTS = {2: 0.0, 4: 0.9, 8: 0.25}  # of the pair that the tests make
 
 
 def read(path) -> np.ndarray:
@@ -62,7 +66,7 @@ def test_the_bare_network_can_be_had(tiny, bare, photo_like):
 @pytest.mark.parametrize("scale", [2, 4, 8])
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_flat_colours_stay_within_one_of_255(scale, strength):
-    if strength and len(network.strengths()) < 2:
+    if strength and "strength" not in family.families()[DEFAULT_MODEL].axes:
         pytest.skip("wants the packaged perceptual weights")
     upscaler = Upscaler(strength=strength)
     colours = [[r, g, b] for r in (0, 255) for g in (0, 255) for b in (0, 255)]
@@ -254,7 +258,7 @@ def test_sizes_that_cannot_be(upscaler, photo_like, wish, message):
         ({"tile": 8}, "tile 8 is smaller than the smallest that works, 16"),
         ({"max_memory": 0}, "max_memory 0 is not a positive number of bytes"),
         ({"strength": 1.5}, r"strength 1.5 is not within 0..1"),
-        ({"strength": 0.5}, "strength blends the packaged weights eusr and fourpass, not tiny"),
+        ({"strength": 0.5}, r"strength is a dial of the packaged models \(eusr\), not of tiny"),
     ],
 )
 def test_arguments_out_of_range(tiny, arguments, message):
@@ -268,11 +272,11 @@ def test_too_little_memory_says_how_much_it_takes(tiny, photo_like):
 
 
 def test_tiles_follow_the_memory(tiny, monkeypatch):
-    wide = replace(network.ours(tiny), features=64)
+    wide = replace(network.ours({4: tiny}), widths={4: 64})
     picture = np.broadcast_to(np.uint8(0), (5000, 5000, 3))
 
     def side(max_memory=None, exact=True):
-        rows, _ = tiling.plan(wide, "openvino", picture, 4, tiling.Wish(None, max_memory, exact, False))
+        rows, _ = tiling.plan(wide, 12.5, picture, 4, tiling.Limits(None, max_memory, exact, False))
         return rows[0].stop - rows[0].start
 
     sides = [side(megabytes * 2**20) for megabytes in (600, 900, 1500, 3000)]
@@ -296,9 +300,14 @@ class TestStrength:
     @pytest.fixture
     def pair(self, tiny, tmp_path, monkeypatch):
         other = replace(tiny, tensors={name: value * np.float32(0.8) for name, value in tiny.tensors.items()})
-        save(tiny, tmp_path / "eusr.safetensors", half=False)
-        save(other, tmp_path / "fourpass.safetensors", half=False)
-        monkeypatch.setattr(weights_module, "PACKAGED", tmp_path)
+        defaults = {"strength": {str(scale): position for scale, position in DEFAULTS.items()}}
+        faithful, perceptual = (
+            replace(each, metadata=replace(each.metadata, family="eusr", **more))
+            for each, more in ((tiny, {"defaults": defaults}), (other, {"corner": {"strength": 1}}))
+        )
+        save(faithful, tmp_path / "eusr.safetensors", half=False)
+        save(perceptual, tmp_path / "fourpass.safetensors", half=False)
+        monkeypatch.setattr(weights_module.file, "PACKAGED", tmp_path)
         return tiny, other
 
     def test_ends_and_between(self, pair, photo_like):
@@ -310,15 +319,15 @@ class TestStrength:
 
     def test_none_is_the_default_for_the_pair_and_nothing_elsewhere(self, pair, photo_like):
         picture = photo_like[:30, :20]
-        for scale, strength in network.DEFAULT_STRENGTHS.items():
+        for scale, strength in DEFAULTS.items():
             default = Upscaler("eusr", strength=strength).upscale(picture, scale)
             np.testing.assert_array_equal(Upscaler().upscale(picture, scale), default)
-        assert len(set(network.DEFAULT_STRENGTHS.values())) > 1
         perceptual = Upscaler(pair[1]).upscale(photo_like, 2)
         np.testing.assert_array_equal(Upscaler("fourpass").upscale(photo_like, 2), perceptual)
 
     def test_other_lineages_are_refused(self, pair, tmp_path):
-        stranger = replace(pair[1], metadata=replace(pair[1].metadata, lineage="another"))
+        strange = {"lineage": "another", "family": "eusr", "corner": {"strength": 1}}
+        stranger = replace(pair[1], metadata=replace(pair[1].metadata, **strange))
         save(stranger, tmp_path / "fourpass.safetensors", half=False)
         with pytest.raises(WeightsError, match="cannot be interpolated: lineage"):
             Upscaler("eusr", strength=0.5)
@@ -326,44 +335,44 @@ class TestStrength:
     def test_any_two_of_a_lineage(self, pair, tmp_path, photo_like):
         expected = Upscaler(weights_module.interpolate(*pair, 0.25)).upscale(photo_like, 2)
         files = [str(tmp_path / f"{name}.safetensors") for name in ("eusr", "fourpass")]
-        found = Upscaler(files[0], perceptual=files[1], strength=0.25).upscale(photo_like, 2)
+        found = Upscaler(blend(*files, 0.25)).upscale(photo_like, 2)
         np.testing.assert_array_equal(found, expected)
         with pytest.raises(WeightsError, match="the weights of an ONNX file cannot be blended"):
-            Upscaler(pair[0], perceptual="a.onnx")
+            Upscaler(blend(pair[0], "a.onnx"))
 
     @pytest.mark.parametrize("strength", [0, 0.3, 1])
     def test_strangers_are_blended_in_pixels_on_request(self, pair, tmp_path, photo_like, strength):
         stranger = replace(pair[1], metadata=replace(pair[1].metadata, lineage="another"))
-        with pytest.raises(WeightsError, match=r"lineage is .* blend their pixels instead \(--blend-pixels\)"):
-            Upscaler(pair[0], perceptual=stranger)
+        with pytest.raises(WeightsError, match=r"lineage is .* blend their pixels instead"):
+            Upscaler(blend(pair[0], stranger))
         picture = (photo_like[:40] / 255).astype(np.float32)
         ends = [Upscaler(each, keep_colour=False).upscale(picture, 2) for each in (pair[0], stranger)]
         inside = np.logical_and(*((end > 0) & (end < 1) for end in ends))  # not clipped
-        options = {"perceptual": stranger, "blend_pixels": True, "strength": strength, "keep_colour": False}
-        found = Upscaler("eusr", **options).upscale(picture, 2)
+        model = blend("eusr", stranger, strength, pixels=True)
+        found = Upscaler(model, keep_colour=False).upscale(picture, 2)
         expected = dial.blend(*ends, strength)
         assert inside.mean() > 0.3
         np.testing.assert_allclose(found[inside], expected[inside], atol=1e-5)
-        tiled = Upscaler("eusr", tile=32, **options)
+        tiled = Upscaler(model, tile=32, keep_colour=False)
         assert tiled.scales == (2, 4, 8)
         assert tiled.upscale(picture, 3).shape == (120, 159, 3)
 
     def test_what_cannot_be_blended_in_pixels(self, pair):
-        with pytest.raises(ConfigError, match="blend_pixels wants two models"):
-            Upscaler(pair[0], blend_pixels=True)
         with pytest.raises(ConfigError, match="strength 2 is not within"):
-            Upscaler(pair[0], perceptual=pair[1], blend_pixels=True, strength=2)
+            blend(pair[0], pair[1], 2)
+        with pytest.raises(ConfigError, match=r"strength is a dial of the packaged models .*, not of a blend of"):
+            Upscaler(blend(pair[0], pair[1], pixels=True), strength=0.5)
         numbers = {**pair[1].metadata.numbers, "scales": [8]}
         tensors = {name: value for name, value in pair[1].tensors.items() if ".x2." not in name and ".x4." not in name}
         only8 = replace(pair[1], tensors=tensors, metadata=replace(pair[1].metadata, numbers=numbers))
-        assert Upscaler(pair[0], perceptual=only8, blend_pixels=True).scales == (8,)
+        assert Upscaler(blend(pair[0], only8, pixels=True)).scales == (8,)
 
     def test_without_the_perceptual_weights(self, pair, tmp_path, photo_like):
         (tmp_path / "fourpass.safetensors").unlink()
         expected = Upscaler(pair[0]).upscale(photo_like, 2)
         for strength in (None, 0):
             np.testing.assert_array_equal(Upscaler(strength=strength).upscale(photo_like, 2), expected)
-        with pytest.raises(ConfigError, match=r"strength 0.5 needs the perceptual weights \(fourpass\), which are not"):
+        with pytest.raises(ConfigError, match=r"strength 0\.5 needs weights of eusr that are not installed"):
             Upscaler(strength=0.5)
 
 

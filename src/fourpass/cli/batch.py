@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from fourpass import DEFAULT_MODEL
 from fourpass.cli.terminal import printable
 
 
@@ -20,7 +21,7 @@ def batch(
     scale: float | None = typer.Option(None, "-s", "--scale", help="Factor; default: 4."),
     longest: int | None = typer.Option(None, help="Pixels of the longer side, instead of a factor."),
     megapixels: float | None = typer.Option(None, help="Output area, instead of a factor."),
-    model: str = typer.Option("eusr", "-n", "--model", help="Packaged name or path of the weights."),
+    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
     strength: float | None = typer.Option(None, help="0: true to the input ... 1: sharpest look."),
     fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
     ext: str = typer.Option("auto", "-f", "--ext", help="Output format; auto: that of each input."),

@@ -5,18 +5,24 @@ from __future__ import annotations
 import platform
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import typer
 
+if TYPE_CHECKING:
+    from fourpass.engine.choice import Engine
+
 
 def doctor(
-    backend: str = typer.Option("auto", help="auto, openvino, onnxruntime or torch."),
+    backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
+    device: str = typer.Option("auto", help="As upscale takes it."),
     threads: int | None = typer.Option(None, help="As upscale takes it."),
     fp32: bool = typer.Option(False, "--fp32", help="As upscale takes it."),
 ) -> None:
     """Say how upscaling will run on this machine, and why; then run a small picture through it."""
     from fourpass import __version__
     from fourpass.engine import backends, hardware
+    from fourpass.engine.choice import Engine
     from fourpass.errors import BackendError
 
     system = f"{platform.system()} {platform.machine()}"
@@ -29,13 +35,17 @@ def doctor(
     for name in backends.BACKENDS:
         candidate = backends.get(name)
         missing = candidate.missing()
-        offered = ", ".join(candidate.precisions()) if missing is None else missing
-        _say(name, f"runs {offered}" if missing is None else offered)
-    choice = backends.choose(backend, "fp32" if fp32 else "auto", threads)
-    _say("will use", f"{choice.name} in {choice.precision} ({choice.reason}), {_threads(choice.threads)}")
+        if missing is not None:
+            _say(name, missing)
+            continue
+        offered = [f"{device} in {' or '.join(candidate.precisions(device))}" for device in candidate.devices()]
+        _say(name, f"runs on {', '.join(offered)}")
+    engine = Engine(backend, device=device, precision="fp32" if fp32 else "auto", threads=threads)
+    where = f"{engine.backend} on {engine.device} in {engine.precision}"
+    _say("will use", f"{where} ({engine.reason}), {_threads(engine.threads)}")
     _say("pictures", _formats())
     try:
-        _say("trial", _trial(backend, threads, fp32))
+        _say("trial", _trial(engine))
     except BackendError as error:
         _say("trial", f"failed: {error}")
         sys.exit(1)
@@ -65,18 +75,18 @@ def _formats() -> str:
     return f"reads and writes {written}, through libvips {version}"
 
 
-def _trial(backend: str, threads: int | None, fp32: bool) -> str:
+def _trial(engine: Engine) -> str:
     """Upscale a small picture with the default weights; returns how it went."""
     import numpy as np
 
-    from fourpass import weights
+    from fourpass import DEFAULT_MODEL, weights
     from fourpass.upscaling.upscaler import Upscaler
 
-    if "eusr" not in weights.available():
+    if DEFAULT_MODEL not in weights.available():
         return "left out: no weights are packaged"
     start = time.monotonic()
-    upscaler = Upscaler(backend=backend, precision="fp32" if fp32 else "auto", threads=threads)
-    upscaler.session(upscaler.default_scale)
+    upscaler = Upscaler(engine=engine)
+    upscaler.prepare(upscaler.default_scale)
     loaded = time.monotonic()
     picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
     result = upscaler.upscale(picture)

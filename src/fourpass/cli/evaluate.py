@@ -41,7 +41,12 @@ def evaluate(
     output: Path = typer.Option(..., "-o", "--output", help="Folder for tables and numbers."),
     metrics: str = typer.Option("psnr,ssim,niqe,ma", help="psnr, rmse, ssim, niqe, brisque, ma, pi, lr_psnr."),
     ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
-    channel: str = typer.Option("y", help="Of PSNR, RMSE and SSIM: y (the paper's), y8, gray or rgb."),
+    channel: str = typer.Option(
+        "y", help="Of PSNR, RMSE and SSIM: y, y8 (rounded, as the paper's tables), gray or rgb."
+    ),
+    ssim_region: str = typer.Option(
+        "valid", help="valid: where SSIM's window fits; same: every pixel, as MATLAB. The paper's: --channel y8, same."
+    ),
     border: int = typer.Option(4, help="Pixels left out on each side; the paper leaves out 4."),
     self_ensemble: bool = typer.Option(False, help="Average each network over eight flips and turns."),
     save_images: bool = typer.Option(False, help="Keep the upscaled pictures in the output folder."),
@@ -52,11 +57,11 @@ def evaluate(
     from fourpass.evaluation.evaluate import evaluate as run
     from fourpass.evaluation.measures import choose
     from fourpass.evaluation.methods import parse_methods
-    from fourpass.evaluation.summary import comparison_table, image_table, summarise, summary_table
+    from fourpass.evaluation.summary import comparison_table, image_table, summarise, summary_table, with_means_of_runs
     from fourpass.evaluation.tables import render, show
 
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
-    protocol = protocol_of(scale, channel, border, ma_model)
+    protocol = protocol_of(scale, channel, border, ma_model, ssim_region)
     rows = parse_methods(methods, self_ensemble=self_ensemble)
     folders = [*data, *(more or [])]
     refuse_overwriting(folders, rows, ma_model, [output / name for name in _FILES])
@@ -76,6 +81,7 @@ def evaluate(
             save_images=images if save_images else None,
             progress=step,
         )
+    measured, rows = with_means_of_runs(measured, rows)
     summaries, comparisons = summarise(measured)
     tables = {
         "summary": summary_table(summaries, rows, protocol, command_line()),
@@ -106,14 +112,14 @@ def _files_in(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
 
 
-def protocol_of(scale: int, channel: str, border: int, ma_model: Path | None) -> Protocol:
+def protocol_of(scale: int, channel: str, border: int, ma_model: Path | None, region: str = "valid") -> Protocol:
     """Return the protocol that the options mean; raises ConfigError where one is out of range."""
-    from fourpass.evaluation.measures import Protocol, as_channel
+    from fourpass.evaluation.measures import Protocol, as_channel, as_region
     from fourpass.metrics.ma import find_model
 
     if scale not in (2, 3, 4, 8):
         raise ConfigError(f"--scale {scale} is not one of 2, 4, 8 (or 3)")
-    return Protocol(scale, as_channel(channel), border, find_model(ma_model))
+    return Protocol(scale, as_channel(channel), border, find_model(ma_model), as_region(region))
 
 
 def find(folders: list[Path], scale: int) -> list[Dataset]:

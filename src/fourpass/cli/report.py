@@ -59,6 +59,8 @@ class Display:
             self._say(f"fourpass: {outcome.error}")
         elif self._bar is not None:
             self._say(_line(outcome))
+        elif outcome.status == "done" and outcome.lost:
+            self._say(printable(f"fourpass: {outcome.output}: without {', '.join(outcome.lost)}"))
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, total=max(self._total, 1))
 

@@ -1,4 +1,4 @@
-"""``fourpass reproduce``: a table or figure of the paper with our measured values beside the paper's."""
+"""``fourpass reproduce``: a table or figure of the paper, our values beside the paper's; or all, from the data on."""
 
 from __future__ import annotations
 
@@ -21,26 +21,67 @@ ITEMS = (*TABLES, "fig1", "fig6", *PICTURES[1:])
 
 
 def reproduce(
-    words: list[str] = typer.Argument(..., metavar="ITEM...", help="table1 to table5, fig1, fig6 to fig11."),
+    words: list[str] = typer.Argument(..., metavar="ITEM...", help="table1 to table5, fig1, fig6 to fig11, or all."),
     output: Path = typer.Option(Path("results"), "-o", "--output", help="Folder that the files go to."),
     formats: str = typer.Option(
         "", "--format", help="Tables: md,tex,csv,json; figures: png,svg,pdf. Default md or png."
     ),
     data: list[Path] = typer.Option(
-        [], help="Evaluation sets to measure on now; without, committed results are shown."
+        [],
+        help="Evaluation sets to measure on now; without, committed results are shown. Of all: the folder of all data.",
     ),
     methods: list[str] = typer.Option([], help="NAME=SOURCE[@PATH],... to measure now; NAME as in the paper's table."),
     results: list[Path] = typer.Option(
         [], help="summary.csv files of fourpass evaluate, shown in place of committed rows."
     ),
+    alone: bool = typer.Option(False, "--alone", help="Show no committed rows beside those of --results and --data."),
     ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
+    recipes: str = typer.Option("authors", help="Of all: authors, paper, cpu or tiny; see docs/reproduce.md."),
+    device: str = typer.Option("auto", help="Of all: auto, cpu or cuda."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Of all: say what is missing and print the commands."),
 ) -> None:
-    """Write a table or figure of the paper, ours beside the paper's; what is missing is there, and says so."""
+    """Write a table or figure of the paper, ours beside the paper's; what is missing is there, and says so.
+
+    `all` trains, measures and draws everything from a folder of data, and goes on where it was stopped.
+    """
+    if words[0] == "all":
+        _everything([*data, *map(Path, words[1:])], recipes, device, output, dry_run)
+        return
     items = [word for word in words if word in ITEMS] or words[:1]
     data = [*data, *(Path(word) for word in words if word not in items)]  # --data A B leaves B among the words
     _refuse_overwriting(items, data, methods, results, ma_model, output, formats)
     for item in items:
-        _reproduce(item, data, methods, results, ma_model, output, formats)
+        _reproduce(item, data, methods, results, alone, ma_model, output, formats)
+
+
+def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_run: bool) -> None:
+    """Say what is missing, and run the rest."""
+    from fourpass.reproduction.plan import Plan, recipe_folder
+    from fourpass.reproduction.run import run
+    from fourpass.reproduction.sources import SOURCES, missing
+
+    if len(roots) != 1:
+        raise ConfigError("all takes one folder of data: --data ROOT; docs/reproduce.md says what goes into it")
+    (root,) = roots
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such folder; docs/reproduce.md says what goes into it")
+    steps = Plan(recipes, root, output, recipe_folder(), device).steps()
+    lacking = missing(root)
+    for name, why in lacking.items():
+        source = SOURCES[name]
+        print(f"missing {name}: {why}")
+        print(f"    fetch it from {source.page}: {source.files}; it goes to {root / source.folder}")
+        if source.checksum:
+            print(f"    {source.checksum}")
+    report = run(steps, output, lacking, dry=dry_run)
+    if dry_run:
+        return
+    print(f"{len(report.done)} of {len(steps)} steps are done; tables and figures: {output / 'tables'}")
+    if report.stopped:
+        print("stopped; the same command goes on")
+        raise typer.Exit(report.stopped if report.stopped > 0 else 128 - report.stopped)
+    if report.failed:
+        raise ConfigError(f"failed: {', '.join(report.failed)}; their messages are above, and the same command goes on")
 
 
 def _refuse_overwriting(
@@ -67,6 +108,7 @@ def _reproduce(
     data: list[Path],
     methods: list[str],
     results: list[Path],
+    alone: bool,
     ma_model: Path | None,
     output: Path,
     formats: str,
@@ -76,10 +118,10 @@ def _reproduce(
             raise ConfigError("table1 is counted in the code; it takes no --data, --methods or --results")
         _table(item, {}, output, _suffixes(formats, "md"))
     elif item in TABLES:
-        measured = _measured(TABLES[item], results, data, methods, ma_model)
+        measured = _measured(TABLES[item], results, data, methods, ma_model, alone)
         _table(item, measured, output, _suffixes(formats, "md"))
     elif item == "fig6":
-        measured = _measured(2, results, data, methods, ma_model)
+        measured = _measured(2, results, data, methods, ma_model, alone)
         _plane(measured, output, _suffixes(formats, "png"))
     elif item in PICTURES:
         _pictures(item, data, methods, output, _suffixes(formats, "png"))
@@ -88,31 +130,41 @@ def _reproduce(
 
 
 def _measured(
-    number: int, results: Sequence[Path], data: list[Path], methods: list[str], ma_model: Path | None
+    number: int, results: Sequence[Path], data: list[Path], methods: list[str], ma_model: Path | None, alone: bool
 ) -> dict[Key, Row]:
     """Committed rows, then those of the given files, then those measured now; the later take the earlier's place."""
     from fourpass.engine.hardware import usable_cpus
     from fourpass.evaluation.evaluate import evaluate
     from fourpass.evaluation.measures import DEFAULT
-    from fourpass.evaluation.paper import live_rows, measured_rows
-    from fourpass.evaluation.summary import summarise, summary_table
+    from fourpass.evaluation.paper import SEPARATE, check_alike, live_rows, measured_rows
+    from fourpass.evaluation.summary import summarise, summary_table, with_means_of_runs
 
-    found = measured_rows(number, results)
     if methods and not data:
         raise ConfigError("--methods are measured on --data; give the evaluation sets too")
-    if not data:
-        return found
-    protocol = protocol_of(4, "y", 4, ma_model)
-    chosen = _methods(f"table{number}", methods)
-    rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
-    return found | live_rows(summary_table(summarise(rows)[0], chosen, protocol, command_line()))
+    alone = alone or number in SEPARATE
+    found = {} if data and alone and not results else measured_rows(number, results, alone=alone)
+    if data:
+        protocol = protocol_of(4, "y8", 4, ma_model, "same")  # the closest to the paper's own, see docs/metrics.md
+        chosen = _methods(f"table{number}", methods)
+        if not chosen:
+            raise ConfigError(
+                f"table{number} compares runs that differ in one thing alone, and the package holds none; name them "
+                "with --methods, or leave --data out to see the committed rows"
+            )
+        rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
+        rows, chosen = with_means_of_runs(rows, chosen)
+        found |= live_rows(summary_table(summarise(rows)[0], chosen, protocol, command_line()))
+    check_alike(number, found)
+    return found
 
 
 def _methods(item: str, given: list[str]) -> list[Method]:
     """Those given, and the packaged ones that the item shows under other names."""
-    from fourpass.evaluation.methods import packaged_methods, parse_methods
+    from fourpass.evaluation.methods import ROWS, packaged_methods, parse_methods
 
     named = parse_methods(given) if given else []
+    if named and item in ROWS:
+        return named  # rows of one run; packaged weights would be another's
     labels = {method.label for method in named}
     return [*(method for method in packaged_methods(item) if method.label not in labels), *named]
 
@@ -137,7 +189,9 @@ def _plane(measured: dict[Key, Row], output: Path, suffixes: list[str]) -> None:
 
     _check(suffixes, plots.FORMATS, "fig6")
     points = plane_points(measured)
-    figure = plots.plane(points, "BSD100", " ".join(protocols(measured.values())))
+    shown = [row for (dataset, _), row in measured.items() if dataset == "BSD100"]
+    disclosed = [f"{row['method']}: {row['note']}" for row in shown if row.get("note") and "NIQE" in row["note"]]
+    figure = plots.plane(points, "BSD100", ". ".join([*protocols(measured.values()), *disclosed]))
     make_folder(output)
     for suffix in suffixes:
         plots.save(figure, output / f"fig6.{suffix}")

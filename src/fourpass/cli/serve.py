@@ -8,13 +8,15 @@ from pathlib import Path
 
 import typer
 
+from fourpass import DEFAULT_MODEL
+
 
 def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, help="Port to listen on."),
     token: str | None = typer.Option(None, envvar="FOURPASS_TOKEN", help="Bearer token that requests must carry."),
     name: list[str] = typer.Option([], help="Host name that browsers may use without a token; may be repeated."),
-    model: str = typer.Option("eusr", "-n", "--model", help="Packaged name or path of the weights."),
+    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
     workers: int = typer.Option(1, help="Processes that upscale; each holds the network."),
     queue: int = typer.Option(32, help="Jobs that may wait."),
     max_megabytes: float = typer.Option(64, help="Of an upload."),

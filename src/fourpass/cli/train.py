@@ -39,7 +39,9 @@ def train(
     out: Path = typer.Option(..., help="Folder of the run; goes on from the checkpoint in it if there is one."),
     recipe: Path | None = typer.Option(None, help="TOML file of what differs from the paper's numbers."),
     init: str = typer.Option("", help="Weights to start from: a packaged name or a file."),
-    validation: Path | None = typer.Option(None, help="Folder of pictures to validate on, Set5 say."),
+    validation: Path | None = typer.Option(
+        None, help="Folder of pictures to validate on: not trained on, and in no test set."
+    ),
     time_budget: str = typer.Option("", help="Stop after this long, resumable: 90s, 20m, 3h."),
     cache: Path | None = typer.Option(None, help="Folder of decoded pictures; default: below ~/.cache."),
     device: str = typer.Option("auto", help="auto, cpu or cuda."),

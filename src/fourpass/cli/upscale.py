@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fourpass import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fourpass.jobs.pairs import Pair
     from fourpass.jobs.record import Keeping
     from fourpass.jobs.report import Outcome
+    from fourpass.upscaling.model import Model
     from fourpass.upscaling.upscaler import Upscaler
 
 
@@ -27,7 +29,7 @@ def upscale(
     ),
     scale: float | None = typer.Option(None, "-s", "--scale", help="Factor, any number; default: 4."),
     model: str = typer.Option(
-        "eusr", "-n", "--model", help="Packaged model (see: fourpass models), or a .safetensors or .onnx file."
+        DEFAULT_MODEL, "-n", "--model", help="Packaged model (see: fourpass models), or a .safetensors or .onnx file."
     ),
     tile: int = typer.Option(0, "-t", "--tile", help="Side of a tile, in input pixels; 0: from the memory at hand."),
     width: int | None = typer.Option(None, help="Output width, instead of a factor."),
@@ -55,7 +57,8 @@ def upscale(
         False, "-x", "--self-ensemble", help="Average over 8 turns and flips: a little better, 8 times the time."
     ),
     fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
-    backend: str = typer.Option("auto", help="auto, openvino, onnxruntime or torch."),
+    backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
+    device: str = typer.Option("auto", help="auto, cpu, gpu, gpu:1 (the second) or npu; see fourpass doctor."),
     threads: int | None = typer.Option(None, help="Processors to use; default: as the backend sees fit."),
     max_memory: str | None = typer.Option(
         None, help="Memory for upscaling, such as 2G; default: half of what is free."
@@ -83,6 +86,7 @@ def upscale(
     from fourpass.imaging.files import MAX_PIXELS
     from fourpass.jobs import pairs, record, settings
     from fourpass.jobs.job import Wishes
+    from fourpass.upscaling.model import blend
 
     names = [*(pictures or []), *(inputs or [])]
     wishes = Wishes(
@@ -111,17 +115,21 @@ def upscale(
         blend_pixels=blend_pixels,
     )
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
+    if blend_pixels and perceptual is None:
+        raise ConfigError("--blend-pixels wants two models; say what to blend with by --perceptual")
+    chosen: Model = model
+    if perceptual is not None:
+        chosen = blend(model, perceptual, 0.5 if strength is None else strength, pixels=blend_pixels)
     upscaler = _upscaler(
-        model,
+        chosen,
         held if report or any(value is not None and value is not False for value in held.values()) else None,
         backend=backend,
+        device=device,
         precision=precision,
         threads=threads,
         tile=tile or None,
         max_memory=options.number("--max-memory", max_memory),
-        strength=strength,
-        perceptual=perceptual,
-        blend_pixels=blend_pixels,
+        strength=strength if perceptual is None else None,
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
@@ -200,7 +208,7 @@ def _keep_what_is_there(pairs: list[Pair]) -> None:
             raise ConfigError(f"{pair.target}: is there already; delete it, or say with -o where to write")
 
 
-def _upscaler(model: str, held: dict[str, Any] | None, **options: Any) -> Upscaler:
+def _upscaler(model: Model, held: dict[str, Any] | None, **options: Any) -> Upscaler:
     """Return the plain Upscaler, or the one that looks back at its input."""
     if held is None:
         from fourpass.upscaling.upscaler import Upscaler
@@ -218,8 +226,8 @@ def _mask(path: Path | None) -> Any:
 
 
 def _how(upscaler: Upscaler) -> dict[str, Any]:
-    choice = upscaler.choice
-    return {"backend": choice.name, "precision": choice.precision, "threads": choice.threads}
+    engine = upscaler.engine
+    return {name: getattr(engine, name) for name in ("backend", "device", "precision", "threads")}
 
 
 def _streams(pairs: list[Pair]) -> Any:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.data.pictures import decode
-from fourpass.data.scored import ScoredPictures, mean_scores
+from fourpass.data.scored import CROP, ScoredPictures, mean_scores
 from fourpass.errors import DatasetError
+from fourpass.imaging.resize import imresize
 
-VALIDATION = 5_000  # pictures (4PP-EUSR paper, section 4.2: about 5,000; the rest trains)
-SEED = 20180907  # of the split, which the paper does not publish
+VALIDATION = 5_000  # pictures (4PP-EUSR paper, section 4.2: about 5,000; the authors' program: the last of the list)
 _COLUMNS = 15  # index, image id, ten counts, two tags, challenge
 _TREE = "AVA.txt and, anywhere below, IMAGE_ID.jpg"
 
@@ -58,13 +58,22 @@ class _Reader:
     files: list[Path]
 
     def __call__(self, index: int) -> NDArray[np.uint8]:
-        return decode(self.files[index])
+        return at_least(decode(self.files[index]), CROP)
+
+
+def at_least(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Enlarge a picture (H, W, 3) with a side below `side` until its shorter one has it, as the authors do."""
+    rows, columns = picture.shape[:2]
+    if min(rows, columns) >= side:
+        return picture
+    factor = side / min(rows, columns)
+    return imresize(picture, size=(max(side, round(rows * factor)), max(side, round(columns * factor))))
 
 
 def read_ava(
     folder: Path, *, validation: int = VALIDATION, report: Callable[[str], None] = print
 ) -> tuple[ScoredPictures, ScoredPictures]:
-    """Open AVA and split it: training, validation. The split depends on the rows of ``AVA.txt`` alone.
+    """Open AVA and split it: training, validation. The last rows of ``AVA.txt`` validate, as in the authors' program.
 
     Args:
         folder: holds ``AVA.txt``, and the pictures anywhere below.
@@ -80,8 +89,8 @@ def read_ava(
         raise DatasetError(f"{folder}: not laid out as AVA is: {_TREE}")
     votes = read_votes(table)
     files = {file.stem: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".jpg", ".jpeg")}
-    order = np.random.default_rng(SEED).permutation(sorted(votes))
-    held_out, rest = order[:validation].tolist(), order[validation:].tolist()
+    order = list(votes)
+    rest, held_out = order[: max(0, len(order) - validation)], order[max(0, len(order) - validation) :]
     missing = [name for name in votes if name not in files]
     if missing:
         report(f"{folder}: {len(missing)} of {len(votes)} pictures are missing, {missing[0]}.jpg the first; left out")

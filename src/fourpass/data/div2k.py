@@ -18,7 +18,8 @@ def training_images(folder: Path, splits: Sequence[str] = ("train",)) -> list[Pa
     """Return the files of the full-resolution pictures that a folder holds.
 
     Where the tree has ``DIV2K_<split>_HR`` folders, only those splits count: the shrunk pictures that lie beside them
-    (``DIV2K_train_LR_bicubic/X2`` ...) are no ground truth, and are made again, equal to the bit.
+    (``DIV2K_train_LR_bicubic/X2`` ...) are no ground truth, and are made again, equal to the bit. A picture
+    that is there more than once, by name, counts once.
 
     Args:
         folder: root of DIV2K, one of its ``_HR`` folders, or any folder tree of pictures.
@@ -33,9 +34,13 @@ def training_images(folder: Path, splits: Sequence[str] = ("train",)) -> list[Pa
         return find_images(folder)
     found = []
     for split in splits:
-        homes = sorted(home for home in folder.rglob(f"DIV2K_{split}_HR") if home.is_dir())
+        homes = [home for home in folder.rglob(f"DIV2K_{split}_HR") if home.is_dir() and "__MACOSX" not in home.parts]
         if not homes:
             raise DatasetError(f"{folder}: has DIV2K folders but no DIV2K_{split}_HR; wanted:{TREE}")
-        for home in homes:
-            found += find_images(home)
+        # An archive that was unpacked twice, or into a folder of its own name, holds each picture twice; one counts.
+        files: dict[str, Path] = {}
+        for home in sorted(homes, key=lambda home: (len(home.parts), home)):
+            for file in find_images(home):
+                files.setdefault(file.name, file)
+        found += [files[name] for name in sorted(files)]
     return found

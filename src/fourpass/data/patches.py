@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from fourpass.data.pictures import CELL, Picture
 from fourpass.errors import DatasetError
 
+DRAWS = ("area", "picture")
+
 
 @dataclass(frozen=True)
 class PatchBatch:
@@ -38,12 +40,13 @@ class Patches:
     """Draws batches of patches; any step's batch can be asked for at any time, from any thread.
 
     Args:
-        pictures: where patches are cut from; larger ones are drawn more often, in proportion to their area.
+        pictures: where patches are cut from.
         scales: factors to draw from, each with its odds and its patch side.
         odds: how often each scale is drawn, as weights.
         sizes: side of the low-resolution patch of each scale, in pixels.
         candidates: each patch is chosen among so many places, in proportion to its mean gradient, so that flat sky
             does not fill the batch; 1 takes the first place as it comes (the paper).
+        draw: ``area``, larger pictures are drawn more often, in proportion to their area; ``picture``, all alike.
         report: takes one line when pictures are too small for a scale's patch, and so not used for it.
         teacher_share: how many of the patches of pictures that a teacher enlarged show what it made, not the truth.
 
@@ -59,6 +62,7 @@ class Patches:
         sizes: Sequence[int],
         candidates: int = 1,
         report: Callable[[str], None] = print,
+        draw: str = "area",
         teacher_share: float = 1.0,
     ) -> None:
         self.teacher_share = teacher_share
@@ -67,7 +71,7 @@ class Patches:
         self.sizes = dict(zip(scales, sizes, strict=True))
         self.candidates = candidates
         self._pictures = {scale: _large_enough(pictures, scale, self.sizes[scale], report) for scale in self.scales}
-        self._share = {scale: _area_shares(chosen) for scale, chosen in self._pictures.items()}
+        self._share = {scale: _shares(chosen, draw) for scale, chosen in self._pictures.items()}
 
     def scale_at(self, seed: Sequence[int]) -> int:
         """Return the scale that `batch` draws for a seed."""
@@ -135,9 +139,12 @@ def _large_enough(pictures: Sequence[Picture], scale: int, size: int, report: Ca
     return chosen
 
 
-def _area_shares(pictures: Sequence[Picture]) -> NDArray[np.float64]:
-    areas = np.array([picture.high.shape[0] * picture.high.shape[1] for picture in pictures], np.float64)
-    shares = np.cumsum(areas / areas.sum())
+def _shares(pictures: Sequence[Picture], draw: str) -> NDArray[np.float64]:
+    """Cumulated odds of the pictures."""
+    odds = np.ones(len(pictures))
+    if draw == "area":
+        odds = np.array([picture.high.shape[0] * picture.high.shape[1] for picture in pictures], np.float64)
+    shares: NDArray[np.float64] = np.cumsum(odds / odds.sum())
     shares[-1] = 1.0
     return shares
 

@@ -57,14 +57,21 @@ def default_cache() -> Path:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Return every picture file in a folder tree, sorted by path.
+    """Return every picture file in a folder tree, sorted by path, but for macOS's ``__MACOSX`` and ``._*``.
 
     Raises:
         DatasetError: there is no such folder, or no picture in it.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; give a folder tree that holds pictures")
-    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    found = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and file.is_file()
+        and not file.name.startswith("._")
+        and "__MACOSX" not in file.relative_to(folder).parts
+    )
     if not found:
         raise DatasetError(f"{folder}: no picture in it or below ({', '.join(sorted(SUFFIXES))})")
     return found

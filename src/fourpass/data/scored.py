@@ -36,15 +36,12 @@ class ScoredPictures:
     def __len__(self) -> int:
         return len(self.names)
 
-    def crop(
-        self, index: int, random: np.random.Generator | None = None, *, mirror_rows: bool = True
-    ) -> NDArray[np.uint8]:
+    def crop(self, index: int, random: np.random.Generator | None = None) -> NDArray[np.uint8]:
         """Cut 192x192 pixels out of a picture.
 
         Args:
             index: which picture.
-            random: chooses the place and the flips; None for the middle, unflipped.
-            mirror_rows: flip upside down too, at random.
+            random: chooses the place and the flips, both ways; None for the middle, unflipped.
 
         Returns:
             (192, 192, 3) uint8.
@@ -69,12 +66,12 @@ class ScoredPictures:
         if random is not None:
             if random.random() < 0.5:
                 crop = crop[:, ::-1]
-            if mirror_rows and random.random() < 0.5:
+            if random.random() < 0.5:
                 crop = crop[::-1]
         return np.ascontiguousarray(crop)
 
     def batch(
-        self, indices: Sequence[int], random: np.random.Generator, *, mirror_rows: bool = True
+        self, indices: Sequence[int], random: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Cut a random crop of each picture; an unreadable one is noted and another drawn in its place.
 
@@ -89,7 +86,7 @@ class ScoredPictures:
             index = int(wanted)
             for _ in range(100):
                 try:
-                    crops.append(self.crop(index, random, mirror_rows=mirror_rows))
+                    crops.append(self.crop(index, random))
                     break
                 except DatasetError:
                     index = int(random.integers(len(self)))

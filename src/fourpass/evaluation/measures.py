@@ -20,7 +20,7 @@ from fourpass.metrics.niqe import niqe
 from fourpass.metrics.pi import perceptual_index
 from fourpass.metrics.protocol import Channel
 from fourpass.metrics.psnr import psnr, rmse
-from fourpass.metrics.ssim import ssim
+from fourpass.metrics.ssim import Region, ssim
 
 Picture = NDArray[np.uint8]
 NEEDS_MODEL = "needs model.mat"
@@ -34,6 +34,7 @@ class Protocol:
         scale: upscaling factor; ground truth is cropped to a multiple of it.
         channel: of PSNR, RMSE and SSIM; ``y`` is the paper's.
         border: pixels left out on each side, by every metric but the LR consistency.
+        region: of SSIM: ``valid``, where its window fits (usual); ``same``, every pixel, as MATLAB's own ``ssim``.
         ma_model: file of Ma's forests; None where it is not at hand.
     """
 
@@ -41,15 +42,16 @@ class Protocol:
     channel: Channel = "y"
     border: int = 4
     ma_model: Path | None = None
+    region: Region = "valid"
 
     def sentence(self) -> str:
         """The line that stands in every table and beside every row."""
         compared = {"y": "Y of BT.601 YCbCr", "y8": "Y of BT.601 YCbCr, rounded", "gray": "rgb2gray", "rgb": "RGB"}
         alone = "rgb2gray" if self.channel == "gray" else "rounded Y"
         return (
-            f"x{self.scale}; PSNR and SSIM on {compared[self.channel]}; NIQE and SR score on {alone}; {self.border} px "
-            f"cropped from each border; ground truth cropped to a multiple of {self.scale}; inputs given with the set, "
-            f"else by MATLAB's bicubic on uint8; 8-bit results"
+            f"x{self.scale}; PSNR and SSIM on {compared[self.channel]}, SSIM's region {self.region}; NIQE and SR "
+            f"score on {alone}; {self.border} px cropped from each border; ground truth cropped to a multiple of "
+            f"{self.scale}; inputs given with the set, else by MATLAB's bicubic on uint8; 8-bit results"
         )
 
 
@@ -112,11 +114,17 @@ def _compared(function: Callable[..., float]) -> Callable[[Sample, Protocol], fl
     )
 
 
+def _ssim(sample: Sample, protocol: Protocol) -> float:
+    return ssim(
+        sample.reference, sample.image, channel=protocol.channel, border=protocol.border, region=protocol.region
+    )
+
+
 # name -> metric
 METRICS: dict[str, Metric] = {
     "psnr": Metric("psnr_{channel}_db", "PSNR (dB)", "higher", 4, True, False, _compared(psnr)),
     "rmse": Metric("rmse_{channel}", "RMSE", "lower", 4, True, False, _compared(rmse)),
-    "ssim": Metric("ssim_{channel}", "SSIM", "higher", 4, True, False, _compared(ssim)),
+    "ssim": Metric("ssim_{channel}", "SSIM", "higher", 4, True, False, _ssim),
     "niqe": Metric("niqe", "NIQE", "lower", 4, False, False, _niqe),
     "brisque": Metric("brisque", "BRISQUE", "lower", 4, False, False, _brisque),
     "ma": Metric("sr_score", "SR score", "higher", 4, False, True, _ma),
@@ -172,6 +180,13 @@ def as_channel(name: str) -> Channel:
     if name not in get_args(Channel):
         raise ConfigError(f"channel {name!r} is not one of {', '.join(get_args(Channel))}")
     return cast(Channel, name)
+
+
+def as_region(name: str) -> Region:
+    """Return the name of a region of SSIM; raises ConfigError where it is none."""
+    if name not in get_args(Region):
+        raise ConfigError(f"SSIM's region {name!r} is not one of {', '.join(get_args(Region))}")
+    return cast(Region, name)
 
 
 def column(metric: Metric, protocol: Protocol) -> str:

@@ -16,24 +16,29 @@ from fourpass import conversion, weights
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.imaging.resize import imresize
 from fourpass.methods import METHODS
+from fourpass.paths import PATHS, SCALE, follow
 
 Kind = Literal["bicubic", "ground-truth", "model", "folder"]
 Picture = NDArray[np.uint8]
 
 # Packaged weights -> name of the method in the paper's tables; the perceptual network ships under the project's name.
-NAMES = {name: method.title for name, method in METHODS.items()} | {"fourpass": METHODS["4pp-eusr"].title}
+SHIPPED = "4PP-EUSR (shipped)"  # the packaged perceptual network, which is not trained as published
+NAMES = {name: method.title for name, method in METHODS.items()} | {"fourpass": SHIPPED}
+# First 12 digits of the weights' hash -> what must stand beside their numbers, where their own note does not say it.
+DISCLOSED = {
+    "811b37fcc428": "trained with grain, and with the statistics that NIQE is computed from, which the paper has not"
+}
 
 # What a table or figure shows under other names than those: its rows -> how the packaged weights make them.
-_PATHS = {"x4": "fourpass", "x2-x2": "fourpass@x2-x2", "x8-downscale": "fourpass@x8-downscale"}
-_LOSSES = {"with all losses": "fourpass"}
-_LOSS_WEIGHTS = {"alpha_r=0.03": "fourpass"}
-ROWS = {
+_PATHS = {path: f"fourpass@{path}" for path in PATHS}
+# Tables 4 and 5 compare runs that differ in one thing alone, so the packaged network has no place in them.
+ROWS: dict[str, dict[str, str]] = {
     "table3": _PATHS,
     "fig9": _PATHS,
-    "table4": _LOSSES,
-    "fig10": _LOSSES,
-    "table5": _LOSS_WEIGHTS,
-    "fig11": _LOSS_WEIGHTS,
+    "table4": {},
+    "fig10": {},
+    "table5": {},
+    "fig11": {},
 }
 
 
@@ -45,7 +50,7 @@ class Method:
         label: its name in tables.
         kind: where its pictures come from.
         source: name of packaged weights, file or folder; empty for bicubic and the ground truth.
-        path: ``direct``, ``x2-x2`` or ``x8-downscale`` (4PP-EUSR paper, section 3.2).
+        path: ``direct``, or one of `fourpass.paths.PATHS`.
         self_ensemble: average over the eight flips and turns (geometric self-ensemble).
         steps: training steps behind the weights; None where unknown.
         sha256: first 12 digits of the weights' hash; empty where there are none.
@@ -112,8 +117,8 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[P
     """
     if method.kind == "bicubic":
         return partial(imresize, scale=scale)
-    if method.path in ("x2-x2", "x8-downscale") and scale != 4:
-        raise ConfigError(f"{method.label}: the path {method.path} upscales by 4, not by {scale}")
+    if method.path in PATHS and scale != SCALE:
+        raise ConfigError(f"{method.label}: the path {method.path} upscales by {SCALE}, not by {scale}")
     from fourpass.upscaling.upscaler import Upscaler
 
     # Weights and not their packaged name, which would blend the faithful and the perceptual ones; and the same
@@ -121,33 +126,18 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[P
     whole = method.source.endswith(".onnx") or method.strength is not None
     model = method.source if whole else conversion.load(method.source)
     upscaler = Upscaler(model, precision="fp32", threads=threads, strength=method.strength)
-    needed = {"x2-x2": 2, "x8-downscale": 8}.get(method.path, scale)
-    if needed not in upscaler.scales:
-        made = ", ".join(map(str, upscaler.scales))
-        raise ConfigError(f"{method.label}: makes the scales {made}, and x{needed} is wanted")
-    return lambda image: PATHS[method.path](upscaler, image, scale, method.self_ensemble)
+    for needed in PATHS.get(method.path, (scale,)):
+        if needed not in upscaler.scales:
+            made = ", ".join(map(str, upscaler.scales))
+            raise ConfigError(f"{method.label}: makes the scales {made}, and x{needed} is wanted")
 
+    def run(image: Any, factor: int) -> Any:
+        return upscaler.upscale(image, factor, self_ensemble=method.self_ensemble)
 
-def _direct(upscaler: Any, image: Picture, scale: int, ensemble: bool) -> Picture:
-    return np.asarray(upscaler.upscale(image, scale, self_ensemble=ensemble), np.uint8)
-
-
-def _twice(upscaler: Any, image: Picture, _: int, ensemble: bool) -> Picture:
-    """The x2 path two times; what lies between is not rounded."""
-    once = upscaler.upscale(_unit(image), 2, self_ensemble=ensemble)
-    return _bytes(upscaler.upscale(once, 2, self_ensemble=ensemble))
-
-
-def _eight_halved(upscaler: Any, image: Picture, _: int, ensemble: bool) -> Picture:
-    """The x8 path, then bicubic down by 2, antialiased as the text says."""
-    return _bytes(imresize(upscaler.upscale(_unit(image), 8, self_ensemble=ensemble), 0.5))
-
-
-PATHS: dict[str, Callable[[Any, Picture, int, bool], Picture]] = {
-    "direct": _direct,
-    "x2-x2": _twice,
-    "x8-downscale": _eight_halved,
-}
+    if method.path not in PATHS:
+        return lambda image: np.asarray(run(image, scale), np.uint8)
+    # What lies between two runs of the network is not rounded; the x8 path is halved antialiased, as the text says.
+    return lambda image: _bytes(follow(method.path, _unit(image), run, lambda large: imresize(large, 0.5)))
 
 
 def _parse(text: str, self_ensemble: bool) -> Method:
@@ -165,7 +155,7 @@ def _parse(text: str, self_ensemble: bool) -> Method:
     elif path in PATHS:
         route = path
     elif path not in ("", "self-ensemble"):
-        raise ConfigError(f"{text}: {path!r} is not one of x2-x2, x8-downscale, self-ensemble, strength:0.5")
+        raise ConfigError(f"{text}: {path!r} is not one of {', '.join(PATHS)}, self-ensemble, strength:0.5")
     marks = [path if path != "self-ensemble" else "", "self-ensemble" if ensemble else ""]
     named = " ".join([NAMES.get(source) or Path(source).stem, *(f"({mark})" for mark in marks if mark)])
     steps, sha256, note = _provenance(source) if strength is None else (None, "", "")
@@ -188,7 +178,9 @@ def _provenance(source: str) -> tuple[int | None, str, str]:
         loaded = conversion.load(source)
     except WeightsError as error:
         raise WeightsError(f"{error}; nor is it bicubic, ground-truth, an .onnx file or a folder of results") from None
-    return loaded.metadata.steps, loaded.sha256[:12], loaded.metadata.note
+    sha256 = loaded.sha256[:12]
+    note = "; ".join(text for text in (loaded.metadata.note, DISCLOSED.get(sha256, "")) if text)
+    return loaded.metadata.steps, sha256, note
 
 
 def _unit(image: Picture) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ _MEASURED = Path(__file__).parent / "results"
 
 MISSING = "no weights"
 UNMEASURED = "not measured"
+SEPARATE = (3, 4, 5)  # tables whose rows must come of one network (3), or of equal runs (4 and 5)
 COLUMNS = {"psnr_y_db": "PSNR", "ssim_y": "SSIM", "niqe": "NIQE", "sr_score": "SR score"}
 TITLES = {
     1: "Table 1. Properties of the baseline models and 4PP-EUSR",
@@ -45,29 +46,55 @@ def paper_rows(number: int) -> list[Row]:
     return [row for row in _read(_PAPER / "tables.csv") if row["table"] == str(number)]
 
 
-def measured_rows(number: int, files: Sequence[Path] = ()) -> dict[Key, Row]:
-    """Our rows for a table: those committed with the code, then those of the given files, which take their place.
+def measured_rows(number: int, files: Sequence[Path] = (), *, alone: bool = False) -> dict[Key, Row]:
+    """Our rows for a table: those of the given files; in Table 2 they take the place of rows committed with the code.
 
     Args:
-        number: 2..5.
+        number: 2..5. In Tables 3 to 5 rows of other runs are no part of the comparison: where files are given, only
+            they count.
         files: CSV files as ``fourpass evaluate`` writes them (``summary.csv``).
+        alone: in Table 2 too, rows of files stand alone.
 
     Raises:
         DatasetError: a file is missing or malformed, has a row twice, or a row without protocol or command.
     """
     committed = _MEASURED / f"table{number}.csv"
+    alone = bool(files) and (alone or number in SEPARATE)
     found: dict[Key, Row] = {}
-    for file in [*([committed] if committed.is_file() else []), *files]:
+    for file in [*([committed] if committed.is_file() and not alone else []), *files]:
         found |= _keyed(_read(file), file)
     return found
+
+
+def check_alike(number: int, rows: Mapping[Key, Row]) -> None:
+    """Check that the rows of Table 3, 4 or 5 can be compared with each other.
+
+    Raises:
+        DatasetError: they are of different protocols; in Table 3 of different weights; in Tables 4 and 5 of different
+            numbers of steps.
+    """
+    if number not in SEPARATE:
+        return
+    shown = {row["method"] for row in paper_rows(number)}
+    compared = [row for (_, method), row in rows.items() if method.split("#")[0] in shown]
+    for column, what in (
+        ("protocol", "protocols"),
+        *([("weights", "weights")] if number == 3 else [("steps", "steps")]),
+    ):
+        values = list(dict.fromkeys(row[column] for row in compared if row.get(column)))
+        if len(values) > 1:
+            raise DatasetError(
+                f"table{number} compares rows of different {what} ({'; '.join(values)}); measure all of them in one "
+                "fourpass evaluate, and give its summary.csv with --results"
+            )
 
 
 def live_rows(table: Table) -> dict[Key, Row]:
     """Rows just measured, from the summary's table, as if they had been read from its CSV file."""
     return {
-        (str(record["dataset"]), str(record["method"])): {
-            key: "" if value is None else str(value) for key, value in record.items()
-        }
+        (str(record["dataset"]), str(record["method"])): _as_the_papers_columns(
+            {key: "" if value is None else str(value) for key, value in record.items()}
+        )
         for record in table.records
     }
 
@@ -105,7 +132,9 @@ def performance_table(number: int, measured: Mapping[Key, Row]) -> Table:
     printed = {(row["dataset"], row["method"]): row for row in paper_rows(number)}
     sets = list(dict.fromkeys(dataset for dataset, _ in printed))
     extra = [key for key in measured if key not in printed and key[0] in sets]
-    keys = [key for dataset in sets for key in (*printed, *extra) if key[0] == dataset]
+    placed = [more for key in printed for more in (key, *(one for one in extra if _belongs(one, key)))]
+    placed += [key for key in extra if key not in placed]
+    keys = [key for dataset in sets for key in placed if key[0] == dataset]
     shown = [measured[key] for key in keys if key in measured]
     rows = [_performance_row(key, printed.get(key), measured.get(key)) for key in keys]
     records = [_performance_record(number, key, printed.get(key), measured.get(key)) for key in keys]
@@ -159,7 +188,11 @@ def _why_missing(key: Key) -> str:
 
 
 def _notes(shown: Sequence[Row]) -> list[str]:
-    notes = [f"Protocol of our rows: {protocol}." for protocol in protocols(shown)]
+    notes = []
+    for protocol in protocols(shown):
+        names = dict.fromkeys(row["method"] for row in shown if row["protocol"] == protocol)
+        whose = "our rows" if len(protocols(shown)) == 1 else ", ".join(names)
+        notes.append(f"Protocol of {whose}: {protocol}.")
     notes.append("Paper: Y channel, 4 px cropped from each border (Choi et al. 2018, section 5).")
     notes += dict.fromkeys(f"{row['method']}: {row['note']}." for row in shown if row.get("note"))
     return [*notes, f"'{NEEDS_MODEL}': Ma's SR score takes the authors' file; see docs/metrics.md."]
@@ -180,8 +213,18 @@ def _keyed(rows: list[Row], file: Path) -> dict[Key, Row]:
                 )
         for column in (*COLUMNS, "steps"):
             _check_number(row.get(column), column, f"{file}, line {line}")
-        found[key] = row
+        found[key] = _as_the_papers_columns(row)
     return found
+
+
+def _as_the_papers_columns(row: Row) -> Row:
+    """Name the columns of PSNR and SSIM as the paper's rows do, whether Y was rounded or not: the protocol says it."""
+    return {key.replace("psnr_y8_", "psnr_y_").replace("ssim_y8", "ssim_y"): value for key, value in row.items()}
+
+
+def _belongs(extra: Key, row: Key) -> bool:
+    """Whether a row of ours, ``SRGAN-MSE (equal aids)`` say, stands below the paper's row of the same method."""
+    return extra[0] == row[0] and extra[1].startswith((f"{row[1]} (", f"{row[1]}#"))
 
 
 def _read(file: Path) -> list[Row]:

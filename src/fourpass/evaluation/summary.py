@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from fourpass.errors import ConfigError
 from fourpass.evaluation.evaluate import Measurement
 from fourpass.evaluation.measures import METRICS, NEEDS_MODEL, Protocol, column
 from fourpass.evaluation.methods import Method
@@ -39,6 +40,44 @@ class Comparison:
     difference: Interval
     p: float
     p_holm: float
+
+
+def with_means_of_runs(
+    measured: Sequence[Measurement], methods: Sequence[Method]
+) -> tuple[list[Measurement], list[Method]]:
+    """Add, for methods that were run with several seeds, the mean of their runs on each picture.
+
+    Runs are labelled ``NAME#0``, ``NAME#1`` and so on; their mean is called NAME, and what is tested is NAME: seeds are
+    no pictures, and must not be counted as such.
+
+    Raises:
+        ConfigError: a method is called NAME too, or NAME has one run alone.
+    """
+    runs: dict[str, list[Method]] = {}
+    for method in methods:
+        if "#" in method.label:
+            runs.setdefault(method.label.rpartition("#")[0], []).append(method)
+    found, rows = list(measured), list(methods)
+    for name, given in runs.items():
+        if len(given) < 2 or any(method.label == name for method in methods):
+            raise ConfigError(f"{name}#...: give two runs or more, and no method that is called {name!r} itself")
+        labels = {method.label for method in given}
+        pictures: dict[tuple[str, str], list[Measurement]] = {}
+        for item in measured:
+            if item.method in labels:
+                pictures.setdefault((item.dataset, item.image), []).append(item)
+        for (dataset, image), items in pictures.items():
+            values = {key: _mean([item.values[key] for item in items]) for key in items[0].values}
+            found.append(Measurement(dataset, image, name, values))
+        sha256 = "+".join(method.sha256 for method in given)
+        note = f"mean of {len(given)} runs that differ in their seed"
+        rows.append(replace(given[0], label=name, sha256=sha256, note=note))
+    return found, rows
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def summarise(measured: Sequence[Measurement]) -> tuple[list[Summary], list[Comparison]]:

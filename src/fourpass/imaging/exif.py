@@ -1,255 +1,190 @@
-"""EXIF blocks and the directories of TIFF files, as far as libvips leaves them to others.
+"""EXIF blocks: changed in place, so that maker notes keep the offsets that they count from the block's start.
 
-Sources: TIFF 6.0, section 2; the BigTIFF design; EXIF 2.32, section 4.6.
+Source: EXIF 2.32, section 4.6.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Iterable
+from typing import Final
 
-from fourpass.disk.atomic import write_all
+from fourpass.imaging import directories
+from fourpass.imaging.budget import MOST, Budget
+from fourpass.imaging.directories import DamagedError, Entry, Fields, Layout
 
-ORIENTATION, IPTC, EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY = 0x0112, 0x83BB, 0x8769, 0x8825, 0xA005
-X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
-# What a TIFF's first directory says about the picture, not about how its pixels are stored: description, make, model,
-# software, date, artist, rating, copyright, and Windows's title, comment, author, keywords and subject.
-_ABOUT = {270, 271, 272, 305, 306, 315, 18246, 18249, 33432, *range(0x9C9B, 0x9CA0)}
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_LARGEST = 2**24  # bytes of one value; more is no metadata
-_MOST_ENTRIES = 4096
+_JPEG_OFFSET, _JPEG_LENGTH = 0x0201, 0x0202  # of the thumbnail
+_LITTLE: Final = Layout("<", False)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One field of a directory; `data` is its value, little-endian."""
+def read(block: bytes) -> Fields:
+    """Return the fields of a block.
 
-    tag: int
-    kind: int
-    count: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Byte order of a TIFF file, and the widths that BigTIFF doubles."""
-
-    order: str
-    big: bool
-
-    @property
-    def pointer(self) -> int:
-        return 8 if self.big else 4
-
-    def pack(self, value: int, width: int) -> bytes:
-        return value.to_bytes(width, "little" if self.order == "<" else "big")
-
-    def number(self, data: bytes) -> int:
-        return int.from_bytes(data, "little" if self.order == "<" else "big")
-
-
-class _DamagedError(Exception):
-    """A directory that does not hold together."""
-
-
-def upright(exif: bytes) -> bytes:
-    """Return an EXIF block (starting with its TIFF header) whose orientation, if it has one, says upright.
-
-    The directory of the thumbnail, which would lie on its side and show less than the picture, is cut off.
+    Raises:
+        DamagedError: it does not hold together.
     """
-    layout, first = _header(exif)
-    if layout is None or layout.big or first + 2 > len(exif):
-        return exif
-    end = first + 2 + 12 * layout.number(exif[first : first + 2])
-    if end + 4 > len(exif):
-        return exif
-    block = bytearray(exif)
-    for at in range(first + 2, end, 12):
-        if layout.number(exif[at : at + 2]) == ORIENTATION:
-            block[at + 8 : at + 10] = layout.pack(1, 2)
-    block[end : end + 4] = bytes(4)
-    return bytes(block)
+    return directories.fields(io.BytesIO(block), Budget(min(MOST, 2 * len(block) + 1024)))
 
 
-def resolution(exif: bytes) -> tuple[float, float] | None:
-    """Return the (horizontal, vertical) pixels an inch that an EXIF block states, or None."""
+def orientation(block: bytes) -> int:
+    """Return how a block says that the picture is turned and flipped: 1..8; 1 where it does not say."""
+    for layout, at, _ in _positions(block):
+        if layout.tag(block[at : at + 2]) == directories.ORIENTATION:
+            turn = layout.inline(block[at : at + 12])
+            return turn if 1 <= turn <= 8 else 1
+    return 1
+
+
+def upright(block: bytes, turn: int) -> bytes:
+    """Return a block (starting with its TIFF header) whose orientation, if it has one, says upright.
+
+    Where the picture was turned on its side, horizontal and vertical resolution change places. The thumbnail, which
+    would lie on its side and show less than the picture, is cut off.
+    """
+    changed = bytearray(block)
+    resolutions = {}
+    for layout, at, _ in _positions(block):
+        tag = layout.tag(block[at : at + 2])
+        if tag == directories.ORIENTATION:
+            changed[at + 2 : at + 12] = layout.pack(3, 2) + layout.pack(1, 4) + layout.pack(1, 2) + b"\0\0"
+        elif tag in (directories.X_RESOLUTION, directories.Y_RESOLUTION):
+            resolutions[tag] = at
+    if turn >= 5 and len(resolutions) == 2:
+        x, y = resolutions.values()
+        changed[x + 2 : x + 12], changed[y + 2 : y + 12] = block[y + 2 : y + 12], block[x + 2 : x + 12]
+    _cut_thumbnail(changed)
+    return bytes(changed)
+
+
+def resized(block: bytes, size: tuple[int, int]) -> bytes:
+    """Return a block that states (rows, columns), where it states any size of the picture."""
+    changed = bytearray(block)
+    stated = {
+        (False, directories.IMAGE_WIDTH): size[1],
+        (False, directories.IMAGE_LENGTH): size[0],
+        (True, directories.PIXEL_WIDTH): size[1],
+        (True, directories.PIXEL_HEIGHT): size[0],
+    }
+    for layout, at, inner in _positions(block):
+        length = stated.get((inner, layout.tag(block[at : at + 2])))
+        if length is not None and layout.number(block[at + 4 : at + 8]) == 1:
+            changed[at + 2 : at + 4] = layout.pack(4, 2)
+            changed[at + 8 : at + 12] = layout.pack(length, 4)
+    return bytes(changed)
+
+
+def resolution(block: bytes) -> tuple[float, float] | None:
+    """Return the (horizontal, vertical) pixels an inch that a block states, or None."""
     try:
-        fields = {entry.tag: entry for entry in _directories(io.BytesIO(exif))[0]}
-        per_inch = {2: 1.0, 3: 2.54}[int.from_bytes(fields[RESOLUTION_UNIT].data, "little")]
-        pairs = [struct.unpack("<II", fields[tag].data[:8]) for tag in (X_RESOLUTION, Y_RESOLUTION)]
-        x, y = (per_inch * upper / lower for upper, lower in pairs)
-    except (_DamagedError, KeyError, struct.error, ZeroDivisionError):
+        stated = {entry.tag: entry.data for entry in read(block).first}
+        unit = int.from_bytes(stated[directories.RESOLUTION_UNIT], "little")
+        pairs = [struct.unpack("<II", stated[tag][:8]) for tag in (directories.X_RESOLUTION, directories.Y_RESOLUTION)]
+        x, y = ({2: 1.0, 3: 2.54}[unit] * upper / lower for upper, lower in pairs)
+    except (DamagedError, KeyError, struct.error, ZeroDivisionError):
         return None
     return (x, y) if x > 0 and y > 0 else None
 
 
-def from_tiff(stream: BinaryIO) -> tuple[bytes | None, bytes | None]:
-    """Return the EXIF block and the IPTC records of a TIFF file, None for what it lacks or what is damaged."""
+def with_resolution(block: bytes | None, dpi: tuple[float, float]) -> bytes:
+    """Return a block that states a resolution; where it does so already, it stays as it is."""
+    if block is not None and resolution(block) is not None:
+        return block
+    entries = resolution_fields(dpi)
+    if block is None:
+        return serialised(entries)
+    return with_fields(block, entries)
+
+
+def resolution_fields(dpi: tuple[float, float]) -> list[Entry]:
+    """Return the fields of a resolution in pixels an inch."""
+    x, y = (struct.pack("<II", min(round(each * 10_000), 2**32 - 1), 10_000) for each in dpi)
+    return [
+        Entry(directories.X_RESOLUTION, 5, 1, x),
+        Entry(directories.Y_RESOLUTION, 5, 1, y),
+        Entry(directories.RESOLUTION_UNIT, 3, 1, b"\2\0"),
+    ]
+
+
+def with_fields(block: bytes, entries: Iterable[Entry]) -> bytes:
+    """Return a block with fields of the first directory added or replaced; it is written anew at the block's end."""
+    layout, at = directories.header(block[:16])
+    if layout is None or layout.big:
+        return block
     try:
-        first, exif, gps = _directories(stream)
-    except _DamagedError:
-        return None, None
-    iptc = next((entry.data for entry in first if entry.tag == IPTC), None)
-    if iptc and iptc[0] != 0x1C:  # bytes that are labelled as 32-bit numbers, in a big-endian file
-        iptc = _swapped(iptc, 4)
-    about = [entry for entry in first if entry.tag in _ABOUT]
-    if not (about or exif or gps):
-        return None, iptc
-    return _serialise(about, {EXIF_DIRECTORY: exif, GPS_DIRECTORY: gps}), iptc
-
-
-def into_tiff(stream: BinaryIO, exif: bytes | None, iptc: bytes | None) -> None:
-    """Add an EXIF block and IPTC records to a finished TIFF file, open for reading and writing.
-
-    The first directory is written anew at the end, with all that it had; pixels and other pages stay as they are.
-    """
-    stream.seek(0)
-    layout, at = _header(stream.read(16))
-    if layout is None:
-        return
-    about: Sequence[Entry] = ()
-    below: dict[int, Sequence[Entry]] = {}
-    if exif:
-        try:
-            first, below[EXIF_DIRECTORY], below[GPS_DIRECTORY] = _directories(io.BytesIO(exif))
-        except _DamagedError:
-            return
-        about = [entry for entry in first if entry.tag in _ABOUT]
-    if iptc:
-        about = [*about, Entry(IPTC, 7, len(iptc), iptc)]
-    old, following = _raw_entries(stream, layout, at)
-    end = stream.seek(0, os.SEEK_END)
-    start = end + end % 2
-    added = {entry.tag for entry in about} | {tag for tag, entries in below.items() if entries}
-    kept = [raw for raw in old if layout.number(raw[:2]) not in added]
-    block = _directory(layout, start, about, below, kept, following)
-    write_all(stream, b"\0" * (end % 2) + block)
-    stream.seek(8 if layout.big else 4)
-    write_all(stream, layout.pack(start, layout.pointer))
-
-
-def _header(data: bytes) -> tuple[_Layout | None, int]:
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    if order is None or len(data) < 8:
-        return None, 0
-    layout = _Layout(order, _Layout(order, False).number(data[2:4]) == 43)
-    return layout, layout.number(data[8:16] if layout.big else data[4:8])
-
-
-def _raw_entries(stream: BinaryIO, layout: _Layout, at: int) -> tuple[list[bytes], bytes]:
-    """Return the entries of a directory as they are stored, and the pointer to the next directory."""
-    _seek(stream, at)
-    width = 20 if layout.big else 12
-    count = layout.number(_exactly(stream, 8 if layout.big else 2))
-    if count > _MOST_ENTRIES:
-        raise _DamagedError
-    return [_exactly(stream, width) for _ in range(count)], _exactly(stream, layout.pointer)
-
-
-def _seek(stream: BinaryIO, at: int) -> None:
-    if at >= 2**62:
-        raise _DamagedError
-    stream.seek(at)
-
-
-def _exactly(stream: BinaryIO, length: int) -> bytes:
-    data = stream.read(length)
-    if len(data) != length:
-        raise _DamagedError
-    return data
-
-
-def _directories(stream: BinaryIO) -> tuple[list[Entry], list[Entry], list[Entry]]:
-    """Return the first directory of a TIFF stream, and the EXIF and GPS directories that it points to."""
-    stream.seek(0)
-    layout, at = _header(stream.read(16))
-    if layout is None:
-        raise _DamagedError
-    first = _entries(stream, layout, at)
-    below = []
-    for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
-        pointer = next((entry.data for entry in first if entry.tag == tag), None)
-        entries = _entries(stream, layout, int.from_bytes(pointer, "little")) if pointer else []
-        below.append([entry for entry in entries if entry.tag != INTEROPERABILITY])
-    return first, below[0], below[1]
-
-
-def _entries(stream: BinaryIO, layout: _Layout, at: int) -> list[Entry]:
-    entries = []
-    for raw in _raw_entries(stream, layout, at)[0]:
-        tag, kind = layout.number(raw[:2]), layout.number(raw[2:4])
-        count = layout.number(raw[4 : 4 + layout.pointer])
-        length = _SIZES.get(kind, 0) * count
-        if not 0 < length <= _LARGEST:
-            continue
-        field = raw[4 + layout.pointer :]
-        if length > layout.pointer:
-            _seek(stream, layout.number(field))
-            data = stream.read(length)
-            if len(data) != length:
-                continue
-        else:
-            data = field[:length]
-        entries.append(Entry(tag, kind, count, _swapped(data, kind) if layout.order == ">" else data))
-    return entries
-
-
-def _swapped(data: bytes, kind: int) -> bytes:
-    width = _WORDS.get(kind, 1)
-    return b"".join(data[at : at + width][::-1] for at in range(0, len(data), width)) if width > 1 else data
-
-
-def _serialise(first: Sequence[Entry], below: Mapping[int, Sequence[Entry]]) -> bytes:
-    return b"II*\0" + struct.pack("<I", 8) + _directory(_Layout("<", False), 8, first, below, [], b"\0\0\0\0")
-
-
-def _directory(
-    layout: _Layout,
-    start: int,
-    entries: Iterable[Entry],
-    below: Mapping[int, Sequence[Entry]],
-    kept: Iterable[bytes],
-    following: bytes,
-) -> bytes:
-    """Return a directory to stand at an offset, with its values and sub-directories right behind it.
-
-    Args:
-        entries: new fields.
-        below: tag -> fields of the sub-directory that it points to; empty ones are left out.
-        kept: fields as they are stored, whose values lie elsewhere in the file.
-        following: the pointer to the next directory, as it is stored.
-    """
+        raws, _ = directories.raw_entries(io.BytesIO(block), layout, at)
+    except DamagedError:
+        return block
     entries = list(entries)
-    below = {tag: fields for tag, fields in below.items() if fields}
-    fields = list(kept)
-    width, count_width = (20, 8) if layout.big else (12, 2)
-    total = len(fields) + len(entries) + len(below)
-    offset = start + count_width + width * total + layout.pointer
-    tail = b""
+    added = {entry.tag for entry in entries}
+    kept = [raw for raw in raws if layout.tag(raw) not in added]
+    padded = block + b"\0" * (len(block) % 2)
+    new = directories.directory(layout, len(padded), entries, {}, kept, bytes(4))
+    return padded[:4] + layout.pack(len(padded), 4) + padded[8:] + new
 
-    def place(data: bytes) -> int:
-        nonlocal tail
-        at = offset + len(tail)
-        tail += data + b"\0" * (len(data) % 2)
-        return at
 
-    def add(tag: int, kind: int, count: int, value: bytes) -> None:
-        stored = value.ljust(layout.pointer, b"\0")
-        head = layout.pack(tag, 2) + layout.pack(kind, 2) + layout.pack(count, layout.pointer)
-        fields.append(head + stored)
+def serialised(
+    first: Iterable[Entry],
+    exif: Iterable[Entry] = (),
+    gps: Iterable[Entry] = (),
+    interoperability: Iterable[Entry] = (),
+) -> bytes:
+    """Return a block of the fields of its directories."""
+    below = {
+        directories.EXIF_DIRECTORY: (list(exif), {directories.INTEROPERABILITY: list(interoperability)}),
+        directories.GPS_DIRECTORY: (list(gps), {}),
+    }
+    return b"II*\0" + struct.pack("<I", 8) + directories.directory(_LITTLE, 8, first, below, [], bytes(4))
 
-    for entry in entries:
-        data = _swapped(entry.data, entry.kind) if layout.order == ">" else entry.data
-        if len(data) > layout.pointer:
-            data = layout.pack(place(data), layout.pointer)
-        add(entry.tag, entry.kind, entry.count, data)
-    for tag, inner in below.items():
-        nested = _directory(layout, offset + len(tail), inner, {}, [], layout.pack(0, layout.pointer))
-        add(tag, 18 if layout.big else 4, 1, layout.pack(place(nested), layout.pointer))
-    fields.sort(key=lambda raw: layout.number(raw[:2]))
-    return layout.pack(total, count_width) + b"".join(fields) + following + tail
+
+def _positions(block: bytes) -> list[tuple[Layout, int, bool]]:
+    """Return (layout, offset, whether it is of the EXIF directory) of every entry; none where it is damaged."""
+    layout, first = directories.header(block[:16])
+    if layout is None or layout.big:
+        return []
+    found: list[tuple[Layout, int, bool]] = []
+    inner = None
+    for at, is_inner in ((first, False), (inner, True)):
+        at = inner if is_inner else at
+        if at is None or at + 2 > len(block):
+            continue
+        count = layout.number(block[at : at + 2])
+        if at + 2 + 12 * count + 4 > len(block):
+            continue
+        for place in range(at + 2, at + 2 + 12 * count, 12):
+            found.append((layout, place, is_inner))
+            if not is_inner and layout.tag(block[place : place + 2]) == directories.EXIF_DIRECTORY:
+                inner = layout.inline(block[place : place + 12])
+    return found
+
+
+def _cut_thumbnail(block: bytearray) -> None:
+    """Unlink the directory of the thumbnail, and wipe the thumbnail out where nothing else lies there."""
+    layout, first = directories.header(bytes(block[:16]))
+    if layout is None or layout.big:
+        return
+    stream = io.BytesIO(block)
+    try:
+        _, link = directories.raw_entries(stream, layout, first)
+        end = stream.tell()
+        block[end - len(link) : end] = bytes(len(link))
+        second = layout.number(link)
+        raws, _ = directories.raw_entries(stream, layout, second)
+    except DamagedError:
+        return
+    said = {layout.tag(raw): layout.inline(raw) for raw in raws}
+    start, length = said.get(_JPEG_OFFSET, 0), said.get(_JPEG_LENGTH, 0)
+    used = [(0, end)]
+    for place_layout, at, _ in _positions(bytes(block)):
+        raw = bytes(block[at : at + 12])
+        size = directories.SIZES.get(place_layout.number(raw[2:4]), 0) * place_layout.number(raw[4:8])
+        if size > 4:
+            used.append((place_layout.number(raw[8:12]), size))
+    if not second or not 0 < start < start + length <= len(block):
+        return
+    if any(start < at + size and at < start + length for at, size in used):
+        return
+    if start + length == len(block):
+        del block[start:]
+    else:
+        block[start : start + length] = bytes(length)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from fourpass.errors import ImageError
-from fourpass.imaging import png_chunks
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Format:
         max_pixels: pixels of one frame that its encoder makes within 1.5 GiB; None where rows are written as they come.
         lossless_pixels: the same at quality 100.
         depths: bits a channel that it can store, ascending.
+        gray: holds pictures of one channel; else gray is written as RGB.
         alpha: holds transparency.
         frames: holds several pictures in one file.
         timing: and how long each is shown.
@@ -36,6 +37,7 @@ class Format:
     max_pixels: int | None = None
     lossless_pixels: int | None = None
     depths: tuple[int, ...] = (8,)
+    gray: bool = True
     alpha: bool = True
     frames: bool = False
     timing: bool = False
@@ -48,14 +50,17 @@ _ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
 # Sides: JPEG's is that of libjpeg, WebP's of its bitstream, AVIF's of libvips's writer. Pixels: docs/files.md has the
 # measurement.
 FORMATS: Mapping[str, Format] = {
-    "jpeg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), 65_500, alpha=False, keeps=_ALL, quality=95),
-    "png": Format("PNG", (".png",), 1_000_000, depths=(8, 16), keeps=_ALL | {"texts"}),
+    "jpeg": Format(
+        "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), 65_500, alpha=False, keeps=_ALL | {"comment"}, quality=95
+    ),
+    "png": Format("PNG", (".png",), 1_000_000, depths=(8, 16), keeps=_ALL | {"texts", "comment", "cicp"}),
     "webp": Format(
         "WebP",
         (".webp",),
         16_383,
         max_pixels=100_000_000,
         lossless_pixels=45_000_000,
+        gray=False,
         frames=True,
         timing=True,
         keeps=_ALL - {"iptc"},
@@ -69,25 +74,42 @@ FORMATS: Mapping[str, Format] = {
         max_pixels=60_000_000,
         lossless_pixels=60_000_000,
         depths=(8, 10, 12),
-        keeps=_ALL - {"iptc"},
+        gray=False,
+        keeps=_ALL - {"iptc"} | {"cicp"},
         quality=80,
     ),
-    "gif": Format("GIF", (".gif",), 65_535, 120_000_000, 120_000_000, frames=True, timing=True),
+    "gif": Format("GIF", (".gif",), 65_535, 120_000_000, 120_000_000, gray=False, frames=True, timing=True),
     # Read where libvips has a decoder for it; never written, as the encoders are not free to pass on.
     "heif": Format("HEIF", (".heic", ".heif", ".hif"), 0),
+    # Read where libvips was built with a loader for them, which the one from PyPI is not.
+    "jxl": Format("JPEG XL", (".jxl",), 0),
+    "jp2": Format("JPEG 2000", (".jp2", ".j2k", ".jpf", ".jpx", ".j2c"), 0),
+    "ppm": Format("PPM", (".ppm", ".pgm", ".pbm", ".pnm"), 0),
+    "bmp": Format("BMP", (".bmp", ".dib"), 0),
 }
-WRITTEN = tuple(key for key in FORMATS if key != "heif")
+WRITTEN = tuple(key for key, each in FORMATS.items() if each.max_side)
 SUFFIXES: Mapping[str, str] = {suffix: key for key, each in FORMATS.items() for suffix in each.suffixes}
 
+_STARTS = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    **dict.fromkeys((b"GIF87a", b"GIF89a"), "gif"),
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "tiff"),
+    **dict.fromkeys((b"\xff\x0a", b"\0\0\0\x0cJXL "), "jxl"),
+    **dict.fromkeys((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), "jp2"),
+}
+_PPM = re.compile(rb"P[1-6](?:\s|#)")
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the versions of its second header
+_RAW = "a camera raw file; develop it with a raw converter first"
 # First bytes of what people give instead.
 _OTHERS = {
-    b"BM": "a BMP",
+    b"P7": "a PAM",
+    b"PF": "a PFM",
+    b"Pf": "a PFM",
+    b"FUJIFILMCCD-RAW": _RAW,
+    **dict.fromkeys((b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM"), _RAW),
     b"8BPS": "a Photoshop document",
     b"%PDF": "a PDF",
-    b"\xff\x0a": "a JPEG XL",
-    b"\0\0\0\x0cJXL ": "a JPEG XL",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000",
-    b"\xff\x4f\xff\x51": "a JPEG 2000",
     b"PK\x03\x04": "a ZIP archive",
     b"<svg": "an SVG drawing",
     b"<?xml": "an XML file",
@@ -106,7 +128,7 @@ def of_suffix(suffix: str) -> str:
     key = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
     if key == "heif":
         raise ImageError(f"{suffix}: HEIF is read but not written; take .avif, its free sibling")
-    if not key:
+    if key not in WRITTEN:
         known = ", ".join(FORMATS[each].suffixes[0] for each in WRITTEN)
         raise ImageError(f"{suffix or 'no suffix'}: not a format that can be written; take one of {known}")
     return key
@@ -135,24 +157,21 @@ def sniff(stream: BinaryIO) -> str:
     stream.seek(0)
     if not head:
         raise ImageError("is empty (0 bytes); get the file again")
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        if png_chunks.is_animated(stream):  # libvips reads the first frame only
-            raise ImageError(
-                "is an animated PNG, of which only stills are read; convert it to animated WebP or GIF first"
-            )
-        return "png"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "tiff"
+    for start, key in _STARTS.items():
+        if head.startswith(start):
+            return key
+    if _PPM.match(head):
+        return "ppm"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "bmp"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     if head[4:8] == b"ftyp":
         return _iso_media(head)
-    readable = ", ".join(each.name for each in FORMATS.values())
+    readable = ", ".join(FORMATS[each].name for each in (*WRITTEN, "heif"))
     other = next((what for start, what in _OTHERS.items() if head.lstrip().startswith(start)), None)
+    if other == _RAW:
+        raise ImageError(f"is {_RAW}, and export it as TIFF, PNG or JPEG")
     if other is None:
         other = "a text file" if _is_text(head) else "a file of an unknown kind"
     raise ImageError(f"is {other}, not a picture in one of {readable}; convert it to PNG first")
@@ -164,6 +183,8 @@ def _iso_media(head: bytes) -> str:
     brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
     if head[8:12] == b"avis":
         raise ImageError("is an AVIF sequence, of which only stills are read; convert it to animated WebP or GIF first")
+    if head[8:12] == b"crx ":
+        raise ImageError(f"is {_RAW}, and export it as TIFF, PNG or JPEG")
     if b"avif" in brands:
         return "avif"
     if brands & _HEIF_BRANDS:

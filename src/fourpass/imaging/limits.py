@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fourpass.errors import ImageError
+from fourpass.imaging import jpeg_segments, tiff_tags
 from fourpass.imaging.formats import FORMATS, WRITTEN, Format
-from fourpass.imaging.metadata import usable
-from fourpass.imaging.picture import Header
+from fourpass.imaging.metadata import Metadata, usable
+from fourpass.imaging.picture import Header, Picture
+from fourpass.imaging.profiles import HDR
 
 
 def check(header: Header, key: str, name: str, quality: int | None = None) -> None:
@@ -49,22 +53,80 @@ def _obstacle(header: Header, format: Format, quality: int | None) -> str | None
         return f"{header.frames} pages without timing are no animation, as {format.name} would make of them"
     if header.alpha and not format.alpha:
         return f"{format.name} has no transparency, and the picture does"
+    if header.metadata.cicp and "cicp" not in format.keeps:
+        return f"the picture is HDR ({HDR[header.metadata.cicp[1]]}), which {format.name} cannot say"
     return None
 
 
 def lost(header: Header, key: str, *, strip: bool = False) -> tuple[str, ...]:
-    """Return, in words, what a format cannot keep of a picture."""
+    """Return, in words, what of a file will not be in the output; what only its pixels tell, `lost_pixels` says.
+
+    Args:
+        header: of the input.
+        key: the output's format, in `formats.FORMATS`.
+        strip: metadata are to be left out, which is then no loss.
+    """
     format = FORMATS[key]
-    words = {"icc": "ICC profile (converted to sRGB)", "texts": "PNG texts"}
-    gone = sorted(header.metadata.present - format.keeps) if not strip else []
-    depth = stored_depth(header, format)
-    losses = [words.get(each, each.upper()) for each in gone]
-    icc = header.metadata.icc
-    if icc and "icc" in format.keeps and not usable(icc, header.channels):
-        losses.append("ICC profile (damaged, or for other channels)")
+    words = list(header.left_out)
+    if not strip:
+        words += header.metadata.unread
+    words += _unkept(header, key, strip)[1]
     if key == "gif" and header.format != "gif":
-        losses.append("all but 256 colours a frame")
-    return (*losses, f"{header.depth} bits a channel (now {depth})") if depth < header.depth else tuple(losses)
+        words.append("all but 256 colours a frame")
+    depth = stored_depth(header, format)
+    if depth < header.depth:
+        words.append(f"{header.depth} bits a channel (now {depth})")
+    return tuple(dict.fromkeys(words))
+
+
+def lost_pixels(picture: Picture, key: str) -> tuple[str, ...]:
+    """Return, in words, what of the pixels themselves will not be in the output."""
+    if key != "gif" or picture.alphas is None:
+        return ()
+    soft = (picture.alphas > 0) & (picture.alphas < np.iinfo(picture.alphas.dtype).max)
+    return ("soft transparency (now on or off)",) if soft.any() else ()
+
+
+def kept(header: Header, key: str, *, strip: bool = False) -> Metadata:
+    """Return the metadata that goes into the output; arguments as `lost` has them."""
+    return _unkept(header, key, strip)[0]
+
+
+def _unkept(header: Header, key: str, strip: bool) -> tuple[Metadata, list[str]]:
+    """Return the metadata that a format keeps, and words for the rest."""
+    format, metadata = FORMATS[key], header.metadata
+    parts = metadata.present & format.keeps
+    words = {
+        "icc": "ICC profile (converted to sRGB)",
+        "texts": "PNG texts",
+        "comment": "comment",
+        "dpi": "resolution",
+        "cicp": "HDR colour",
+    }
+    gone = [words.get(part, part.upper()) for part in sorted(metadata.present - parts)]
+    if "icc" in parts and metadata.icc and not usable(metadata.icc, header.channels):
+        gone.append("ICC profile (damaged, or for other channels)")
+        parts -= {"icc"}
+    elif "icc" in parts and header.channels == 1 and not format.gray:
+        gone.append(words["icc"])
+        parts -= {"icc"}
+    if key == "jpeg":
+        for part, overhead in {"exif": 6, "xmp": 29, "iptc": 27, "comment": 0}.items():
+            value = getattr(metadata, part)
+            if value and len(value) + overhead > jpeg_segments.LARGEST:
+                gone.append(words.get(part, part.upper()))
+                parts -= {part}
+        if metadata.icc and "icc" in parts and len(metadata.icc) > 255 * (jpeg_segments.LARGEST - 14):
+            gone.append(words["icc"])
+            parts -= {"icc"}
+    if key == "tiff" and metadata.exif and "exif" in parts:
+        unfit = tiff_tags.unfit(metadata.exif)
+        gone += unfit
+        parts -= {"exif"} & set(map(str.lower, unfit))
+    if strip:
+        parts &= {"icc", "cicp"}
+        gone = [word for word in gone if word.startswith("ICC")]
+    return metadata.only(parts), gone
 
 
 def stored_depth(header: Header, format: Format) -> int:

@@ -28,6 +28,7 @@ class Header:
         delays: milliseconds that each frame is shown; empty where there is no timing.
         loop: how often an animation is played; 0 for ever.
         metadata: what else is kept.
+        left_out: in words, what else of pictures its file holds, and is not read: a video, a gain map, further frames.
     """
 
     format: str
@@ -40,6 +41,7 @@ class Header:
     delays: tuple[int, ...] = ()
     loop: int = 0
     metadata: Metadata = field(default_factory=Metadata)
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,7 +60,7 @@ class Header:
 
     def resized(self, size: tuple[int, int]) -> Header:
         """Return the header of the same picture at (rows, columns)."""
-        return replace(self, height=size[0], width=size[1])
+        return replace(self, height=size[0], width=size[1], metadata=self.metadata.resized(size))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -12,8 +11,12 @@ import pyvips
 from numpy.typing import NDArray
 
 from fourpass.errors import ImageError
-from fourpass.imaging import formats, metadata
+from fourpass.imaging import avif, formats, gif_blocks, jpeg_segments, metadata, png_chunks, tiff_tags, webp_chunks
+from fourpass.imaging.budget import MOST, MOST_FRAMES, Budget
+from fourpass.imaging.failures import DAMAGED, refusal
+from fourpass.imaging.found import Found
 from fourpass.imaging.picture import Header, Picture, Pixels
+from fourpass.imaging.splice import Spliced
 
 
 def _text(pointer: Any) -> str:
@@ -21,7 +24,7 @@ def _text(pointer: Any) -> str:
     return "" if pointer == pyvips.ffi.NULL else bytes(pyvips.ffi.string(pointer)).decode("utf-8", "replace")
 
 
-pyvips._to_string = _text  # what its handler of warnings calls
+pyvips._to_string = pyvips.error._to_string = _text  # what its handler of warnings calls, and its errors
 
 _LOADERS: Final = {
     "jpeg": "jpegload_source",
@@ -31,14 +34,42 @@ _LOADERS: Final = {
     "avif": "heifload_source",
     "heif": "heifload_source",
     "gif": "gifload_source",
+    "jxl": "jxlload_source",
+    "jp2": "jp2kload_source",
+    "ppm": "ppmload_source",
+    "bmp": "magickload_buffer",
 }
+_SCANS: Final[Mapping[str, Callable[[BinaryIO, Budget], Found]]] = {
+    "jpeg": jpeg_segments.scan,
+    "png": png_chunks.scan,
+    "webp": webp_chunks.scan,
+    "tiff": tiff_tags.scan,
+    "avif": avif.scan,
+    "heif": avif.scan,
+    "gif": gif_blocks.scan,
+}
+_BLOBS: Final = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data"}
 _KINDS: Final = {"float": "floating point", "double": "floating point", "int": "32 bits", "uint": "32 bits"}
 _LAB: Final = ("lab", "labs", "labq")
-_DAMAGED: Final = "get the file again, or open it in an editor and export what is left"
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file that libvips has opened, and what was found beside the pixels.
+
+    Attributes:
+        image: its pixels are decoded when they are asked for, from top to bottom.
+        found: what else is there.
+        source: that the image reads from, which has to live as long.
+    """
+
+    image: pyvips.Image
+    found: Found
+    source: Any
 
 
 def header(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:
-    """Read what an open file says of its picture; decodes nothing.
+    """Read what an open file says of its picture; decodes nothing, but HEIF, which says too little of what it is.
 
     Args:
         stream: the file.
@@ -49,19 +80,23 @@ def header(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:
     Raises:
         ImageError: as `files.read`.
     """
-    return _said(_load(stream, key, name), stream, key, name, max_pixels)
+    opened = _open(stream, key, name)
+    said = _said(opened, key, name, max_pixels)
+    if key == "heif":
+        _decoded(opened.image, said, name, key)
+    return said
 
 
 def decode(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Picture:
     """Read a picture from an open file; arguments and errors as `header` has them."""
-    image = _load(stream, key, name)
-    said = _said(image, stream, key, name, max_pixels)
-    turn = _orientation(image)
-    try:
-        image = _as_rgb(image, deep=said.depth > 8)
-        pixels: NDArray[Any] = np.frombuffer(image.write_to_memory(), said.dtype)
-    except pyvips.Error as error:
-        raise ImageError(f"{name}: is cut short or damaged ({reason(error)}); {_DAMAGED}") from None
+    opened = _open(stream, key, name)
+    said = _said(opened, key, name, max_pixels)
+    turn = metadata.orientation(opened.found, key)
+    image = opened.image
+    if opened.found.icc and image.interpretation == "cmyk":
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", opened.found.icc)
+    pixels = _decoded(image, said, name, key)
     if said.depth in (10, 12):  # libvips leaves the low bits 0, so that white would not be white
         pixels = pixels | (pixels >> said.depth)
     shape = said.size if turn < 5 else said.size[::-1]
@@ -71,73 +106,67 @@ def decode(stream: BinaryIO, key: str, name: str, max_pixels: int) -> Picture:
     return Picture(said, np.ascontiguousarray(frames[..., :-1]), np.ascontiguousarray(frames[..., -1]))
 
 
-def reason(error: pyvips.Error) -> str:
-    """Return what libvips says of a failure, in one short line."""
-    lines = [line.strip() for line in str(error.detail or error.message).splitlines() if line.strip()]
-    return lines[0] if lines else "libvips gives no reason"
+def _decoded(image: pyvips.Image, said: Header, name: str, key: str) -> NDArray[Any]:
+    try:
+        return np.frombuffer(_as_rgb(image, deep=said.depth > 8).write_to_memory(), said.dtype)
+    except pyvips.Error as error:
+        raise refusal(name, key, error) from None
 
 
-def _load(stream: BinaryIO, key: str, name: str) -> pyvips.Image:
-    """Open a picture, every frame of it; pixels are decoded when they are asked for, from top to bottom."""
-    options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
+    """Open a picture, every frame of it."""
+    if key not in _SCANS and not _has_loader(_LOADERS[key]):
+        raise ImageError(
+            f"{name}: is a {formats.FORMATS[key].name}, which this build of libvips does not read; convert it to PNG "
+            "first, with ImageMagick's magick for example"
+        )
+    budget = Budget()
+    try:
+        found = _SCANS[key](stream, budget) if key in _SCANS else Found(Spliced(stream, [(0, 2**62)]))
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read ({error.strerror or error}); check the disk that it is on") from None
+    if budget.exceeded:
+        found.note(f"metadata beyond {MOST >> 20} MiB")
+    if found.frames > MOST_FRAMES:
+        raise ImageError(f"{name}: has more than {MOST_FRAMES:,} frames; split it into several files first")
+    options: dict[str, Any] = {"access": "sequential", "fail_on": "warning" if found.mended else "error"}
     if formats.FORMATS[key].frames:
         options["n"] = -1
+    whole = _LOADERS[key].endswith("_buffer")  # ImageMagick takes no streams
+    source = found.view.read(len(found.view)) if whole else found.view.source()
     try:
-        return _opened_by_vips(stream, key, options)
+        image: pyvips.Image = getattr(pyvips.Image, _LOADERS[key])(source, **options)
     except pyvips.Error as error:
-        if key == "tiff":
-            with contextlib.suppress(pyvips.Error):
-                first = _opened_by_vips(stream, key, options | {"n": 1})
-                at = stream.tell()
-                pyramid = _is_pyramid(stream, first)
-                stream.seek(at)
-                if pyramid:
-                    return first
-                raise ImageError(
-                    f"{name}: its {first.get('n-pages')} pages differ in size or kind; split it into a file a page"
-                ) from None
-        if key == "heif":
-            raise ImageError(
-                f"{name}: libvips here cannot decode this HEIF ({reason(error)}); export it as JPEG, PNG or AVIF first"
-            ) from None
-        if "labq" in str(error):
-            raise ImageError(f"{name}: is 8-bit Lab, which libvips does not read; convert it to RGB first") from None
-        raise ImageError(f"{name}: is cut short or damaged ({reason(error)}); {_DAMAGED}") from None
+        raise refusal(name, key, error) from None
+    if key not in _SCANS:
+        names = set(image.get_fields())
+        for part, field in _BLOBS.items():
+            if field in names:
+                setattr(found, part, bytes(image.get(field)).removeprefix(b"Exif\0\0"))
+    return _Opened(image, found, source)
 
 
-def _opened_by_vips(stream: BinaryIO, key: str, options: dict[str, Any]) -> pyvips.Image:
-    stream.seek(0)
-    if isinstance(stream, io.BytesIO):
-        source = pyvips.Source.new_from_memory(stream.getvalue())
-    else:
-        source = pyvips.Source.new_from_descriptor(stream.fileno())
-    image: pyvips.Image = getattr(pyvips.Image, _LOADERS[key])(source, **options)
-    return image
-
-
-def _is_pyramid(stream: BinaryIO, first: pyvips.Image) -> bool:
-    """Whether the pages of a TIFF are one picture, each half the size of the one before."""
-    width, height = first.width, first.height
-    for page in range(1, int(first.get("n-pages"))):
-        smaller = _opened_by_vips(stream, "tiff", {"page": page})
-        width, height = width / 2, height / 2
-        if abs(smaller.width - width) > 1 or abs(smaller.height - height) > 1:
-            return False
-        width, height = smaller.width, smaller.height
+def _has_loader(name: str) -> bool:
+    try:
+        pyvips.Introspect.get(name)
+    except pyvips.Error:
+        return False
     return True
 
 
-def _said(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:
+def _said(opened: _Opened, key: str, name: str, max_pixels: int) -> Header:
     """Read the header; names of fields that are no text come from damaged files, and stop pyvips."""
     try:
-        return _header(image, stream, key, name, max_pixels)
+        return _header(opened.image, opened.found, key, name, max_pixels)
     except (UnicodeDecodeError, pyvips.Error) as error:
         raise ImageError(
-            f"{name}: is cut short or damaged ({error.__class__.__name__} in its header); {_DAMAGED}"
+            f"{name}: is cut short or damaged ({error.__class__.__name__} in its header); {DAMAGED}"
         ) from None
 
 
-def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixels: int) -> Header:
+def _header(image: pyvips.Image, found: Found, key: str, name: str, max_pixels: int) -> Header:
     """Say what a picture is, and refuse what cannot be kept.
 
     Raises:
@@ -167,13 +196,9 @@ def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixe
             "are read, so convert it first"
         )
     bits = int(image.get("bits-per-sample")) if key in ("avif", "heif") and "bits-per-sample" in names else 16
-    turn = _orientation(image)
+    turn = metadata.orientation(found, key)
     width, height = (image.width, rows) if turn < 5 else (rows, image.width)
-    at = stream.tell()  # libvips reads on from here
-    kept = metadata.collect(image, key, stream)
-    stream.seek(at)
-    if turn >= 5 and kept.dpi:
-        kept = replace(kept, dpi=kept.dpi[::-1])
+    kept = metadata.collect(found, channels, turn)
     if image.interpretation in ("cmyk", *_LAB):
         kept = replace(kept, icc=bytes(pyvips.Operation.call("profile_load", "srgb")))
     timed = frames > 1 and "delay" in names
@@ -188,17 +213,12 @@ def _header(image: pyvips.Image, stream: BinaryIO, key: str, name: str, max_pixe
         delays=tuple(int(each) for each in image.get("delay"))[:frames] if timed else (),
         loop=int(image.get("loop")) if timed and "loop" in names else 0,
         metadata=kept,
+        left_out=tuple(found.left_out),
     )
 
 
 def _millions(pixels: int) -> str:
     return f"{pixels / 1e6:,.0f}" if pixels >= 10_000_000 else f"{pixels / 1e6:.4g}"
-
-
-def _orientation(image: pyvips.Image) -> int:
-    """Return how the picture is turned and flipped: 1..8, as EXIF has it; 1 where it does not say or makes no sense."""
-    turn = int(image.get("orientation")) if "orientation" in image.get_fields() else 1
-    return turn if 1 <= turn <= 8 else 1
 
 
 def _turned(frames: Pixels, turn: int) -> Pixels:

@@ -15,9 +15,9 @@ import numpy as np
 import pyvips
 
 from fourpass import forks
-from fourpass.disk.atomic import unwritable
+from fourpass.disk.atomic import unwritable, write_all
 from fourpass.errors import ImageError
-from fourpass.imaging import exif, metadata, png_chunks
+from fourpass.imaging import avif, exif, jpeg_segments, limits, metadata, png_chunks, tiff_tags, webp_chunks
 from fourpass.imaging.carrier import Feed, png
 from fourpass.imaging.formats import FORMATS
 from fourpass.imaging.limits import stored_depth
@@ -49,6 +49,12 @@ _WRITERS: Mapping[str, tuple[str, _Options]] = {
     "gif": ("gifsave_target", lambda quality, depth, size: {"keep_duplicate_frames": True}),
 }
 
+# What libvips writes of metadata itself, where that comes out as it went in; `_Headed` and `finish` do the rest.
+_KEEP: Mapping[str, int] = {
+    "tiff": pyvips.enums.ForeignKeep.ICC,
+    "avif": pyvips.enums.ForeignKeep.ICC | pyvips.enums.ForeignKeep.XMP,
+}
+
 
 def encode(
     stream: BinaryIO,
@@ -75,23 +81,22 @@ def encode(
     format = FORMATS[key]
     depth = stored_depth(header, format)
     sent = replace(header, depth=8 if depth == 8 else 16)
-    kept = header.metadata.only(format.keeps & {"icc"} if strip else format.keeps)
-    if kept.icc and not metadata.usable(kept.icc, header.channels):
-        kept = kept.only(kept.present - {"icc"})
+    kept = limits.kept(header, key, strip=strip)
+    convert = header.metadata.icc if kept.icc is None else None
     feed = Feed()
+    headed = _Headed(stream, key, kept)
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
             image = pyvips.Image.pngload_source(feed.source, access="sequential", fail_on="error")
-            if header.metadata.icc and "icc" not in format.keeps:
-                image = _as_srgb(image, header.metadata.icc)
-            image = _as_frames(metadata.attach(image, key, kept), header)
+            if convert:
+                image = _as_srgb(image, convert)
+            image = _as_frames(_carrying(image, kept), header)
             method, options = _WRITERS[key]
-            target = pyvips.Target.new_to_descriptor(stream.fileno())
             size = math.prod((*sent.size, sent.frames, sent.bands, sent.dtype.itemsize))
             chosen = options(quality or format.quality or 0, depth, size)
-            getattr(image, method)(target, keep=_keep(kept), **chosen)
+            getattr(image, method)(headed.target, keep=_KEEP.get(key, 0), **chosen)
         except BaseException as error:
             failures.append(error)
         finally:
@@ -110,21 +115,72 @@ def encode(
         thread.join(timeout=5)
         raise
     if failures:
-        raise _failure(name, failures[0]) from None
-    if key == "tiff" and (kept.exif or kept.iptc):
-        exif.into_tiff(stream, kept.exif, kept.iptc)
-    if key == "png":
-        png_chunks.append_texts(stream, metadata.png_texts(kept))
+        raise _failure(name, headed.error or failures[0]) from None
+    if key == "tiff":
+        tiff_tags.finish(stream, kept)
+    elif key == "webp":
+        webp_chunks.finish(stream, _with_resolution(kept), header.size, alpha=header.alpha)
+    elif key == "avif":
+        avif.finish(stream, _with_resolution(kept))
 
 
-def _keep(kept: metadata.Metadata) -> int:
-    """Return libvips's flags for the metadata that is there; it would make an EXIF block of its own otherwise."""
-    flags = pyvips.enums.ForeignKeep
-    named = {"icc": flags.ICC, "exif": flags.EXIF, "xmp": flags.XMP, "iptc": flags.IPTC, "dpi": flags.EXIF}
-    total = 0
-    for part in kept.present & named.keys():
-        total |= named[part]
-    return total
+class _Headed:
+    """Where libvips writes to: the file, but for JPEG and PNG with our metadata put into the start of what comes.
+
+    libvips would rewrite EXIF, and leave out what it does not know, what is large, or what it deems wrong.
+
+    Attributes:
+        target: for libvips.
+        error: of the system, where writing failed.
+    """
+
+    def __init__(self, stream: BinaryIO, key: str, kept: metadata.Metadata) -> None:
+        self._stream, self._kept = stream, kept
+        self._start: bytes | None = b""
+        self._png = key == "png"
+        self.error: OSError | None = None
+        if key in ("jpeg", "png"):
+            self.target = pyvips.TargetCustom()
+            self.target.on_write(self._write)
+        else:
+            self.target = pyvips.Target.new_to_descriptor(stream.fileno())
+
+    def _write(self, data: Any) -> int:
+        whole = bytes(data)
+        try:
+            if self._start is not None:
+                whole = self._start + whole
+                if len(whole) < png_chunks.HEAD:
+                    self._start = whole
+                    return len(data)
+                whole, self._start = self._headed(whole), None
+            write_all(self._stream, whole)
+        except OSError as error:
+            self.error = error
+            return -1
+        return len(data)
+
+    def _headed(self, data: bytes) -> bytes:
+        if self._png:
+            return png_chunks.head(self._kept, data[: png_chunks.HEAD]) + data[png_chunks.HEAD :]
+        return data[:2] + jpeg_segments.head(self._kept) + data[2:]
+
+
+def _carrying(image: pyvips.Image, kept: metadata.Metadata) -> pyvips.Image:
+    """Return a copy of an image that carries, into libvips's writer, the metadata that is left to it, and no other."""
+    image = image.copy()
+    for name in image.get_fields():
+        if name.startswith(("png-", "bits-per-sample", "palette", "icc-", "exif-", "xmp-", "iptc-")):
+            image.remove(name)
+    for name, value in {"icc-profile-data": kept.icc, "xmp-data": kept.xmp}.items():
+        if value:
+            image.set_type(pyvips.GValue.blob_type, name, value)
+    return image
+
+
+def _with_resolution(kept: metadata.Metadata) -> metadata.Metadata:
+    """State the resolution in EXIF, for formats that have no other place for it."""
+    return replace(kept, exif=exif.with_resolution(kept.exif, kept.dpi)) if kept.dpi else kept
 
 
 def _as_srgb(image: pyvips.Image, icc: bytes) -> pyvips.Image:
@@ -159,6 +215,8 @@ def _at_depth(band: Pixels, header: Header, depth: int) -> Pixels:
 
 
 def _failure(name: str, error: BaseException) -> ImageError:
+    if isinstance(error, OSError):
+        return unwritable(name, error, ImageError)
     if isinstance(error, pyvips.Error):
         said = str(error.detail or error.message)
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):

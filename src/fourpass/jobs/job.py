@@ -132,7 +132,7 @@ def upscale_file(
     progress: Progress | None = None,
     source_name: str | None = None,
     target_name: str | None = None,
-) -> None:
+) -> tuple[str, ...]:
     """Read, upscale and write one file; the output is never whole in memory.
 
     Args:
@@ -143,6 +143,9 @@ def upscale_file(
         wishes: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
         source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
+
+    Returns:
+        in words, what of the input is not in the output: what the plan said, and what only the pixels tell.
 
     Raises:
         ImageError: the input cannot be read, or the output not written.
@@ -162,6 +165,7 @@ def upscale_file(
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:
         _pour(target, bands, header, planned.key, name, options)
+    return (*planned.lost, *limits.lost_pixels(picture, planned.key))
 
 
 def _pour(

@@ -12,7 +12,7 @@ from fourpass import __version__, weights
 from fourpass.errors import WeightsError
 from fourpass.jobs.job import Wishes
 from fourpass.jobs.record import digest
-from fourpass.upscaling.network import FAITHFUL, PERCEPTUAL
+from fourpass.weights import family
 
 
 def settings(
@@ -75,9 +75,8 @@ def weights_files(model: str, perceptual: str | None = None) -> list[Path]:
     Raises:
         WeightsError: one is not there.
     """
-    names = [model]
-    if model in (FAITHFUL, PERCEPTUAL) and perceptual is None:
-        names += [name for name in (FAITHFUL, PERCEPTUAL) if name != model and name in weights.available()]
+    found = family.find(model)
+    names = [model] if found is None else [*found[0].members.values()]
     if perceptual is not None:
         names.append(perceptual)
     files = [weights.locate(name) for name in names]

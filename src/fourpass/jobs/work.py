@@ -128,7 +128,7 @@ def upscale_one(
     def make(target: str | BinaryIO) -> None:
         source = _source(pair, streams) if content is None else content
         names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
-        job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
+        outcome.lost = job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
 
     try:
         if pair.target == STANDARD:

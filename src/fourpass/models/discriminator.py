@@ -66,9 +66,12 @@ class Discriminator(nn.Module):
         self.final = nn.Linear(hidden, 1)
         for layer in (*self.convs, self.hidden):
             assert isinstance(layer, (nn.Conv2d, nn.Linear))
-            nn.init.kaiming_uniform_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
+            if view == "pixels":
+                nn.init.xavier_uniform_(layer.weight)  # as the authors' program: mean logits start near 1
+            else:  # Differs from the paper: detail is a hundred times smaller than pixels, and would fade on its way.
+                nn.init.kaiming_uniform_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.final.weight, std=0.01)
+        nn.init.xavier_uniform_(self.final.weight) if view == "pixels" else nn.init.normal_(self.final.weight, std=0.01)
         nn.init.zeros_(self.final.bias)
 
     def unit(self, image: Tensor) -> Tensor:

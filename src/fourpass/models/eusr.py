@@ -85,7 +85,7 @@ class EUSR(nn.Module):
     ) -> None:
         super().__init__()
         self.scales = tuple(scales)
-        variance = 1e-4 / shared_blocks
+        variance = 1e-4 / _count_blocks(shared_blocks, upscale_blocks, self.scales)
         self.first_conv = Convolution(3, features, 3)
         self.initial_blocks = nn.ModuleDict(
             {
@@ -120,6 +120,25 @@ class EUSR(nn.Module):
         x = self.shared(self.initial_blocks[path](x))
         x = self.final_conv[path](self.upscaling[path](x))
         return x + self.mean
+
+
+def start_as_glorot(network: EUSR) -> None:
+    """Let every convolution outside local residual blocks start as Glorot's uniform, as in the authors' program.
+
+    Its outputs are hundreds of grey levels off at first; torch's own start, which is the default, has a third of the
+    variance, and short runs get further with it.
+    """
+    small = {conv for block in network.modules() if isinstance(block, LocalResidualBlock) for conv in block.children()}
+    for module in network.modules():
+        if isinstance(module, Convolution) and module not in small:
+            nn.init.xavier_uniform_(module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+
+
+def _count_blocks(shared_blocks: int, upscale_blocks: int, scales: Sequence[int]) -> int:
+    """Count the local residual blocks of the whole network: 62 at the paper's size."""
+    return shared_blocks + sum(2 + 4 * upscale_blocks * int(math.log2(scale)) for scale in scales)
 
 
 def depth_to_space(parts: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from fourpass import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 
 
@@ -57,7 +58,7 @@ class Settings:
     keep_bytes: int = 4 * 2**30
     grace_seconds: float = 30.0
     folder: Path | None = None
-    model: str = "eusr"
+    model: str = DEFAULT_MODEL
 
     def __post_init__(self) -> None:
         for item in fields(self):

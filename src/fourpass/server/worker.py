@@ -113,7 +113,7 @@ def start(argument: Argument) -> Handler:
                 )
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
-            job.upscale_file(
+            lost = job.upscale_file(
                 network,
                 task.source,
                 target,
@@ -133,7 +133,7 @@ def start(argument: Argument) -> Handler:
             "input_size": [planned.source.width, planned.source.height],
             "output_size": [planned.size[1], planned.size[0]],
             "output_pixels": planned.pixels,
-            "lost": list(planned.lost),
+            "lost": list(lost),
             "factor": max(planned.size) / max(planned.source.size),
             "bytes": target.stat().st_size,
             "seconds": round(time.monotonic() - began, 3),

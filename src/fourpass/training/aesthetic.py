@@ -52,7 +52,7 @@ def prepare(
     Args:
         recipe: its settings; with a teacher, the data are any photos, else AVA.
         data: one folder of AVA, or folders of photos.
-        validation: not taken; AVA is split by a fixed seed, and every tenth photo validates.
+        validation: not taken; the last rows of AVA validate, and every tenth photo validates.
         cache: folder for crops and the teacher's scores (110 KB a crop), made once.
         device: ``auto``, ``cpu`` or ``cuda``.
         report: takes lines on pictures left out and on what is done first.

@@ -10,13 +10,13 @@ from typing import Any
 
 from fourpass.errors import ConfigError
 from fourpass.methods import METHODS, Losses
-from fourpass.training.recipes import OPTIMIZERS, Recipe, check_choice
+from fourpass.training.adversarial_recipe import AdversarialRecipe
 
 PIXEL_KINDS = ("l1", "mse", "low-frequency")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineRecipe(Recipe):
+class BaselineRecipe(AdversarialRecipe):
     """What all of them are told.
 
     Attributes:
@@ -27,13 +27,12 @@ class BaselineRecipe(Recipe):
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         init: weights to start from; wanted by methods that start from another's.
-        optimizer: of the network: ``adam`` (the papers) or ``muon``; a discriminator always has Adam.
         pixel, pixel_kind, adversarial, feature, feature_layer, contextual: the losses, see `fourpass.methods.Losses`.
+        grid: weight of `fourpass.losses.reconstruction.grid_error`, none of the methods' terms.
         feature_scale: factor of the features before they are compared.
         activated: features after the layer's ReLU, or before it.
         contextual_layer: of VGG19, that the contextual loss compares.
         vgg: file of the VGG; empty for torchvision's VGG19 of ImageNet, downloaded once.
-        discriminator_learning_rate: peak; `learning_rate` is the generator's.
         discriminator_features, discriminator_hidden: see `fourpass.models.srgan_discriminator.SRGANDiscriminator`.
     """
 
@@ -46,7 +45,6 @@ class BaselineRecipe(Recipe):
     patches: tuple[int, ...] = (24,)
     candidates: int = 1
     init: str = ""
-    optimizer: str = "adam"
     pixel: float = 0.0
     pixel_kind: str = "l1"
     adversarial: float = 0.0
@@ -56,14 +54,13 @@ class BaselineRecipe(Recipe):
     activated: bool = True
     contextual: float = 0.0
     contextual_layer: str = "conv3_4"
+    grid: float = 0.0
     vgg: str = ""
-    discriminator_learning_rate: float = 1e-4
     discriminator_features: int = 64
     discriminator_hidden: int = 1024
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name in ("features", "blocks", "candidates", "discriminator_features", "discriminator_hidden"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
@@ -82,6 +79,8 @@ class BaselineRecipe(Recipe):
             )
         if self.adversarial and len(self.scales) > 1:
             raise ConfigError("recipe: the discriminator is sized by the patch, so adversarial wants a single scale")
+        if self.grid and len(self.scales) > 1:
+            raise ConfigError("recipe: a grid has the period of one scale, so grid wants a single one")
 
     @property
     def losses(self) -> Losses:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fourpass import weights
 from fourpass.data.div2k import training_images
+from fourpass.data.grain import add_grain
 from fourpass.data.patches import PatchBatch, Patches
 from fourpass.data.pictures import find_images, load_pictures
 from fourpass.errors import ConfigError
@@ -25,6 +26,7 @@ from fourpass.models import BUILDERS
 from fourpass.models.srgan_discriminator import SRGANDiscriminator
 from fourpass.models.vgg import VGG, layer_names
 from fourpass.training import distributed
+from fourpass.training.adversary import Adversary
 from fourpass.training.baseline_recipes import RECIPES as RECIPES
 from fourpass.training.baseline_recipes import BaselineRecipe
 from fourpass.training.loop import Tools
@@ -42,6 +44,19 @@ PIXEL_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+@dataclass(frozen=True)
+class Batch(PatchBatch):
+    """Patches of one step.
+
+    Attributes:
+        generator_waits: whether only the discriminator learns.
+        seed: what the step draws from.
+    """
+
+    generator_waits: bool = False
+    seed: tuple[int, ...] = ()
+
+
 @dataclass
 class Baseline:
     """The phase as `fourpass.training.loop` takes it."""
@@ -56,57 +71,36 @@ class Baseline:
     layers: Mapping[str, str]
     main: str = "generator"
 
-    def batch(self, step: int, seed: Sequence[int]) -> PatchBatch:
+    def batch(self, step: int, seed: Sequence[int]) -> Batch:
         """Cut this process's patches."""
-        return self.patches.batch(seed, self.recipe.batch, first=distributed.rank() * self.recipe.batch)
+        recipe, first = self.recipe, distributed.rank() * self.recipe.batch
+        cut = self.patches.batch(seed, recipe.batch, first=first)
+        if recipe.grain:
+            for slot in range(recipe.batch):
+                rng = np.random.default_rng([*seed, 0, first + slot])
+                level = rng.uniform(0, 2 * recipe.grain)
+                cut.low[slot], cut.high[slot] = add_grain(cut.low[slot], cut.high[slot], level, rng)
+        waits = bool(recipe.adversarial) and step < recipe.discriminator_warm_up
+        return Batch(cut.low, cut.high, cut.scale, generator_waits=waits, seed=tuple(seed))
 
-    def step(self, batch: PatchBatch, tools: Tools) -> dict[str, Tensor]:
+    def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
         """Upscale, teach the discriminator where there is one, then the generator."""
         low, truth = (_to_tensor(array, tools.device) for array in (batch.low, batch.high))
-        with tools.autocast():
-            upscaled = self.networks[self.main](low, batch.scale)
-        upscaled = upscaled.float()
-        values: dict[str, Tensor] = {}
-        if "discriminator" in self.networks:
-            logits = self._judge(truth, tools), self._judge(upscaled.detach(), tools)
-            discrimination = fourpass.discrimination(logits[0], [logits[1]])
-            tools.update("discriminator", discrimination)
-            values["discrimination"] = discrimination.detach()
-        terms = self._terms(truth, upscaled, tools)
-        loss = torch.stack([getattr(self.recipe, name) * term for name, term in terms.items()]).sum()
-        tools.update(self.main, loss)
-        return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}, **values}
-
-    def _terms(self, truth: Tensor, upscaled: Tensor, tools: Tools) -> dict[str, Tensor]:
-        """The generator's terms whose weight is not 0, by the names of their weights."""
-        recipe = self.recipe
-        terms: dict[str, Tensor] = {}
-        if recipe.pixel:
-            terms["pixel"] = PIXEL_LOSSES[recipe.pixel_kind](truth, upscaled)
-        if recipe.adversarial:
-            terms["adversarial"] = fourpass.adversarial(self._judge(upscaled, tools))
-        if self.vgg is not None:
+        with torch.set_grad_enabled(not batch.generator_waits):
             with tools.autocast():
-                if recipe.feature:
-                    terms["feature"] = feature_distance(
-                        self.vgg,
-                        truth,
-                        upscaled,
-                        self.layers[recipe.feature_layer],
-                        scale=recipe.feature_scale,
-                        activated=recipe.activated,
-                    )
-                if recipe.contextual:
-                    layer = self.layers[recipe.contextual_layer]
-                    with torch.no_grad():
-                        wanted = self.vgg(truth, layer)
-                    terms["contextual"] = contextual_loss(wanted, self.vgg(upscaled, layer))
-        return terms
-
-    def _judge(self, image: Tensor, tools: Tools) -> Tensor:
-        with tools.autocast():
-            logits: Tensor = self.networks["discriminator"](image)
-        return logits.float()
+                upscaled = self.networks[self.main](low, batch.scale)
+            upscaled = upscaled.float()
+            values: dict[str, Tensor] = {}
+            asked = Asked(self, truth, upscaled, batch.scale, tools)
+            if "discriminator" in self.networks:
+                adversary = Adversary(self.recipe, self.networks["discriminator"], tools)
+                values = adversary.teach(truth, [upscaled], batch.seed)
+                asked = replace(asked, judge=adversary.judge_beside(truth))
+            terms = {name: term(asked) for name, term in TERMS.items() if getattr(self.recipe, name)}
+            loss = torch.stack([getattr(self.recipe, name) * term for name, term in terms.items()]).sum()
+        if not batch.generator_waits:
+            tools.update(self.main, loss)
+        return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}, **values}
 
     def validate(self) -> dict[str, float]:
         """PSNR-Y of each scale. Adversarial training lowers it: there, the last weights are the result."""
@@ -115,6 +109,65 @@ class Baseline:
     def samples(self) -> dict[str, NDArray[np.uint8]]:
         """The first validation pictures, upscaled by the largest scale."""
         return self.validation.samples(self.networks[self.main]) if self.validation else {}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a term may ask: one step's pictures (N, 3, H, W) on 0..255, and the networks that judge them."""
+
+    phase: Baseline
+    truth: Tensor
+    upscaled: Tensor
+    scale: int
+    tools: Tools
+    judge: fourpass.Judge | None = None
+
+
+def _pixel(asked: Asked) -> Tensor:
+    return PIXEL_LOSSES[asked.phase.recipe.pixel_kind](asked.truth, asked.upscaled)
+
+
+def _adversarial(asked: Asked) -> Tensor:
+    assert asked.judge is not None
+    return fourpass.adversarial(asked.judge(asked.upscaled))
+
+
+def _feature(asked: Asked) -> Tensor:
+    recipe, phase = asked.phase.recipe, asked.phase
+    assert phase.vgg is not None
+    with asked.tools.autocast():
+        return feature_distance(
+            phase.vgg,
+            asked.truth,
+            asked.upscaled,
+            phase.layers[recipe.feature_layer],
+            scale=recipe.feature_scale,
+            activated=recipe.activated,
+        )
+
+
+def _contextual(asked: Asked) -> Tensor:
+    phase = asked.phase
+    assert phase.vgg is not None
+    layer = phase.layers[phase.recipe.contextual_layer]
+    with asked.tools.autocast():
+        with torch.no_grad():
+            wanted = phase.vgg(asked.truth, layer)
+        return contextual_loss(wanted, phase.vgg(asked.upscaled, layer))
+
+
+def _grid(asked: Asked) -> Tensor:
+    return reconstruction.grid_error(asked.truth, asked.upscaled, period=asked.scale)
+
+
+# key of the recipe, which is the term's weight -> the term
+TERMS: Mapping[str, Callable[[Asked], Tensor]] = {
+    "pixel": _pixel,
+    "adversarial": _adversarial,
+    "feature": _feature,
+    "contextual": _contextual,
+    "grid": _grid,
+}
 
 
 def prepare(
@@ -161,7 +214,7 @@ def prepare(
     files = [file for folder in data for file in training_images(folder)]
     checked = ValidationSet(find_images(validation), recipe.scales) if validation else None
     pictures = load_pictures(files, recipe.scales, cache=cache, report=report)
-    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report)
+    patches = Patches(pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report, recipe.draw)
     names = ", ".join(sorted({folder.resolve().name for folder in data}))
     metadata = weights.Metadata(
         architecture=method.architecture,
@@ -173,7 +226,7 @@ def prepare(
     )
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
-    metadata = replace(metadata, note=f"{method.title}{note}")
+    metadata = replace(metadata, note=f"{method.title}{_origin(recipe)}{note}")
     networks: dict[str, nn.Module] = {"generator": network}
     rates = {"generator": recipe.learning_rate}
     if judge is not None:
@@ -181,12 +234,22 @@ def prepare(
         rates["discriminator"] = recipe.discriminator_learning_rate
     networks = {name: place(each, target) for name, each in networks.items()}
     optimizers = {
-        name: build_optimizer(recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate)
+        name: build_optimizer(
+            recipe.optimizer if name == "generator" else "adam", networks[name].parameters(), rate, beta=recipe.momentum
+        )
         for name, rate in rates.items()
     }
     if vgg is not None:
         place(vgg, target)
     return Baseline(recipe, networks, optimizers, metadata, patches, checked, vgg, layers)
+
+
+def _origin(recipe: BaselineRecipe) -> str:
+    """Say which method's weights a run starts from, where its paper has it start from others or from none."""
+    method = METHODS[recipe.method]
+    usual = {method.title, METHODS[method.start].title if method.start else ""}
+    start = weights.load(recipe.init).metadata.note.split(";")[0] if recipe.init else ""
+    return "" if not start or start in usual else f"; started from {start}"
 
 
 def _to_tensor(array: NDArray[np.uint8], device: torch.device) -> Tensor:

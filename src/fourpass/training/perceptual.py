@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +19,15 @@ from fourpass.data.patches import Patches
 from fourpass.data.pictures import Picture, find_images, load_pictures
 from fourpass.data.wear import MARGIN, lay
 from fourpass.errors import ConfigError, WeightsError
-from fourpass.losses import fourpass as losses
+from fourpass.losses import terms as table
 from fourpass.losses.fourpass import Predictor
-from fourpass.losses.reconstruction import grid_error, maps_error
-from fourpass.losses.relativistic import relative_discrimination, relative_to, unsteadiness
 from fourpass.losses.scene_statistics import StatisticsBias, scene_statistics
-from fourpass.models.discriminator import Discriminator, accuracy, relative_accuracy
+from fourpass.models.discriminator import Discriminator
 from fourpass.models.nima import NIMA, mean_score
-from fourpass.multipass import PATHS, multipass
+from fourpass.multipass import multipass
+from fourpass.paths import PATHS, SCALE
 from fourpass.training import distributed
+from fourpass.training.adversary import Adversary
 from fourpass.training.guards import Guards
 from fourpass.training.loop import Tools
 from fourpass.training.optimizers import build_optimizer
@@ -35,7 +36,6 @@ from fourpass.training.perceptual_validation import PerceptualValidation
 from fourpass.training.precision import pick_device, place
 from fourpass.training.predictor_setup import load_predictor
 
-SCALE = 4
 PREDICTORS = ("aesthetic", "subjective")
 STATISTICS_PATCHES = 480
 
@@ -70,7 +70,7 @@ class PerceptualTraining:
     networks: Mapping[str, nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     metadata: weights.Metadata
-    sources: Mapping[str, Patches]
+    sources: Mapping[tuple[str, int], Patches]
     predictors: Mapping[str, nn.Module]
     validation: PerceptualValidation | None
     guards: Guards
@@ -78,12 +78,12 @@ class PerceptualTraining:
 
     def batch(self, step: int, seed: Sequence[int]) -> Batch:
         """Cut this process's patches, each from whole or reduced pictures, and draw the step's paths."""
-        recipe, first = self.recipe, distributed.rank() * self.recipe.batch
-        cuts = []
-        for number in range(first, first + recipe.batch):
+        recipe, (side, count) = self.recipe, self.recipe.patch_at(step)
+        first, cuts = distributed.rank() * count, []
+        for number in range(first, first + count):
             rng = np.random.default_rng([*seed, 0, number])
             source = "reduced" if rng.random() < recipe.reduced_share else "whole"
-            cut = self.sources[source].batch(seed, 1, first=number, margin=MARGIN if recipe.wear else 0)
+            cut = self.sources[source, side].batch(seed, 1, first=number, margin=MARGIN if recipe.wear else 0)
             if rng.random() < recipe.flat_share:
                 colour = rng.integers(0, 256, (1, 3, 1, 1), np.uint8)
                 cut.low[:], cut.high[:] = colour, colour
@@ -96,8 +96,8 @@ class PerceptualTraining:
         return Batch(
             np.concatenate([cut.seen for cut in cuts]),
             np.concatenate([cut.high for cut in cuts]),
-            tuple(PATHS[index] for index in sorted(drawn)),
-            bool(recipe.weight_adversarial) and step < recipe.discriminator_warm_up,
+            tuple(list(PATHS)[index] for index in sorted(drawn)),
+            bool(recipe.loss_weights["adversarial"]) and step < recipe.discriminator_warm_up,
             tuple(seed),
         )
 
@@ -114,66 +114,45 @@ class PerceptualTraining:
             if recipe.jitter:
                 truth, *upscaled = _cut_together([truth, *upscaled], recipe.jitter, batch.seed)
 
-            judge = None
-            if recipe.weight_adversarial:
-                judge = _in_precision(self.networks["discriminator"], tools)
-                values |= self._teach_discriminator(judge, truth, upscaled, batch.seed, tools)
-                judge = relative_to(judge, truth) if recipe.relativistic else judge
-            terms = losses.generator_terms(
-                truth,
-                upscaled,
-                recipe.loss_weights,
-                judge=judge,
-                predictors={name: _predictor(network, tools) for name, network in self.predictors.items()},
-                alphas={"aesthetic": recipe.alpha_aesthetic, "subjective": recipe.alpha_subjective},
-                reduction=recipe.representation,
-            )
-            loss = losses.weighted_sum(terms, recipe.loss_weights)
-            if recipe.weight_grid:
-                values["grid"] = torch.stack([grid_error(truth, one, period=SCALE) for one in upscaled]).mean()
-                loss = loss + recipe.weight_grid * values["grid"]
-            if recipe.weight_maps:
-                values["maps"] = torch.stack([self._maps_error(truth, one, tools) for one in upscaled]).mean()
-                loss = loss + recipe.weight_maps * values["maps"]
-            if recipe.weight_statistics:
-                bias = self.networks["statistics"]
-                values["statistics"] = torch.stack([bias(truth, one, distributed.mean) for one in upscaled]).mean()
-                loss = loss + recipe.weight_statistics * values["statistics"]
+            networks = self.asked(tools)
+            if "discriminator" in self.networks:
+                adversary = Adversary(recipe, self.networks["discriminator"], tools)
+                values |= adversary.teach(truth, upscaled, batch.seed)
+                networks["discriminator"] = adversary.judge_beside(truth)
+            terms = table.generator_terms(truth, upscaled, recipe.loss_weights, networks, self.settings)
+            loss = table.weighted_sum(terms, recipe.loss_weights)
         if not batch.generator_waits:
             tools.update("generator", loss)
             self.guards.watch(values)
         return {name: value.detach() for name, value in ({"loss": loss} | terms | values).items()}
 
-    def _teach_discriminator(
-        self, judge: losses.Judge, truth: Tensor, upscaled: Sequence[Tensor], seed: Sequence[int], tools: Tools
-    ) -> dict[str, Tensor]:
-        values: dict[str, Tensor] = {}
-        recipe, shown = self.recipe, [truth, *(one.detach() for one in upscaled)]
-        with torch.enable_grad():
-            truth_logits, *logits = (judge(one) for one in shown)
-            discrimination = relative_discrimination if recipe.relativistic else losses.discrimination
-            loss = values["discrimination"] = discrimination(truth_logits, logits)
-            if recipe.weight_steadiness:
-                network = self.networks["discriminator"]
-                assert isinstance(network, Discriminator)
-                values["unsteadiness"] = unsteadiness(judge, shown, [truth_logits, *logits], [*seed, 4], network.unit)
-                loss = loss + recipe.weight_steadiness * values["unsteadiness"]
-        share = (relative_accuracy if recipe.relativistic else accuracy)(
-            truth_logits.detach(), torch.cat(logits).detach()
-        )
-        # Of all processes, which must agree: an update waits for every one of them.
-        if not 0 < recipe.rest_above < float(distributed.mean(torch.tensor(share))):
-            tools.update("discriminator", loss)
-        return {name: value.detach() for name, value in values.items()} | {"accuracy": torch.tensor(share)}
+    @property
+    def settings(self) -> table.Settings:
+        """What the terms are told beside their weights."""
+        alphas = {"aesthetic": self.recipe.alpha_aesthetic, "subjective": self.recipe.alpha_subjective}
+        return table.Settings(alphas, self.recipe.representation)
 
-    def _maps_error(self, truth: Tensor, upscaled: Tensor, tools: Tools) -> Tensor:
-        network, layers = self.predictors["subjective"], self.recipe.map_layers
+    def asked(self, tools: Tools) -> dict[str, Callable[..., Any]]:
+        """The networks that the terms ask, the discriminator aside, in the recipe's precision."""
+        networks: dict[str, Callable[..., Any]] = {
+            name: _predictor(network, tools) for name, network in self.predictors.items()
+        }
+        if "subjective" in self.predictors:
+            networks["subjective maps"] = self._maps(tools)
+        if "statistics" in self.networks:
+            bias = self.networks["statistics"]
+            networks["statistics"] = lambda truth, upscaled: bias(truth, upscaled, distributed.mean)
+        return networks
+
+    def _maps(self, tools: Tools) -> Callable[[Tensor], Sequence[Tensor]]:
+        network = self.predictors["subjective"]
         assert isinstance(network, NIMA)
-        with tools.autocast():
-            with torch.no_grad():
-                wanted = network.maps(truth, layers)
-            found = network.maps(upscaled, layers)
-        return maps_error(wanted, found)
+
+        def maps(image: Tensor) -> Sequence[Tensor]:
+            with tools.autocast():
+                return network.maps(image, self.recipe.map_layers)
+
+        return maps
 
     def validate(self) -> dict[str, float]:
         """The paper's metrics of the x4 path; the score is minus NIQE, and less where too much PSNR was given up."""
@@ -211,25 +190,26 @@ def prepare(
     start = weights.load(recipe.init)
     if start.metadata.architecture != "eusr":
         raise WeightsError(f"{recipe.init}: weights of {start.metadata.architecture}; this phase starts from eusr")
-    target = pick_device(device)
+    target, asked = pick_device(device), table.asked(recipe.loss_weights)
     predictors = {
         name: place(load_predictor(getattr(recipe, name), name), target)
         for name in PREDICTORS
-        if any(recipe.loss_weights.of(name)) or (name == "subjective" and recipe.weight_maps)
+        if any(network.split()[0] == name for network in asked)
     }
     files = [file for folder in data for file in training_images(folder, ("train", "valid"))]
     pictures = load_pictures(files, (2, 4, 8), cache=cache, report=report)
     sources = {}
     for name, chosen in (("whole", pictures), ("reduced", [reduced(picture) for picture in pictures])):
         if name == "whole" or recipe.reduced_share:
-            sources[name] = Patches(chosen, (SCALE,), (1.0,), (recipe.patch,), recipe.candidates, report)
+            for side in {recipe.patch, recipe.patch_at(recipe.steps)[0]}:
+                sources[name, side] = Patches(chosen, (SCALE,), (1.0,), (side,), recipe.candidates, report, recipe.draw)
 
     torch.manual_seed(recipe.seed)
     generator = place(models.build(start), target)
     freeze(generator, recipe.frozen)
     networks: dict[str, nn.Module] = {"generator": generator}
     rates = {"generator": recipe.learning_rate}
-    if recipe.weight_adversarial:
+    if "discriminator" in asked:
         judge = Discriminator(
             SCALE * recipe.patch,
             recipe.verdict,
@@ -239,7 +219,7 @@ def prepare(
         )
         networks["discriminator"] = place(judge, target)
         rates["discriminator"] = recipe.discriminator_learning_rate
-    if recipe.weight_statistics:
+    if "statistics" in asked:
         networks["statistics"] = place(StatisticsBias(_truth_covariance(sources, recipe)), target)
     optimizers = {
         name: build_optimizer(
@@ -251,11 +231,21 @@ def prepare(
     metadata = replace(
         start.metadata,
         data=f"{start.metadata.data}; perceptual phase: {len(pictures)} pictures: {names}",
-        note="perceptual",
+        note="; ".join(["perceptual", *beside_the_paper(recipe)]),
     )
     checked = PerceptualValidation(find_images(validation), generator) if validation else None
     guards = Guards(recipe.guard_steps, recipe.accuracy_limit, recipe.drift_limit)
     return PerceptualTraining(recipe, networks, optimizers, metadata, sources, predictors, checked, guards)
+
+
+def beside_the_paper(recipe: PerceptualRecipe) -> list[str]:
+    """Say what a recipe has beside the paper's terms, as its weights must wherever their numbers stand."""
+    terms = [name for name, weight in recipe.loss_weights.items() if weight and name not in table.PAPER]
+    found = [f"terms beside the paper's: {', '.join(terms)}"] if terms else []
+    if recipe.loss_weights["statistics"]:
+        found.append("NIQE is computed from statistics that it was trained with")
+    aids = [name for name in ("relativistic", "weight_steadiness", "grain", "jitter") if getattr(recipe, name)]
+    return found + ([f"aids: {', '.join(aids)}"] if aids else [])
 
 
 def freeze(generator: nn.Module, parts: Sequence[str]) -> None:
@@ -279,11 +269,11 @@ def reduced(picture: Picture) -> Picture:
     return Picture(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
 
 
-def _truth_covariance(sources: Mapping[str, Patches], recipe: PerceptualRecipe) -> Tensor:
+def _truth_covariance(sources: Mapping[tuple[str, int], Patches], recipe: PerceptualRecipe) -> Tensor:
     """Covariance of the statistics of patches of truth, of all sources alike."""
-    found = []
-    for patches in sources.values():
-        for number in range(0, STATISTICS_PATCHES // len(sources), 16):
+    found, chosen = [], [patches for (_, side), patches in sources.items() if side == recipe.patch]
+    for patches in chosen:
+        for number in range(0, STATISTICS_PATCHES // len(chosen), 16):
             high = patches.batch([recipe.seed, 5], 16, first=number).high
             found.append(scene_statistics(torch.from_numpy(high).float()))
     return torch.cov(torch.cat(found).T)
@@ -298,15 +288,6 @@ def _cut_together(pictures: Sequence[Tensor], jitter: int, seed: Sequence[int]) 
 
 def _to_tensor(array: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device).float().contiguous(memory_format=torch.channels_last)
-
-
-def _in_precision(network: nn.Module, tools: Tools) -> losses.Judge:
-    def judge(image: Tensor) -> Tensor:
-        with tools.autocast():
-            logits: Tensor = network(image)
-        return logits.float()
-
-    return judge
 
 
 def _predictor(network: nn.Module, tools: Tools) -> Predictor:

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
-from fourpass.losses.fourpass import REDUCTIONS, LossWeights
+from fourpass.losses.fourpass import REDUCTIONS
+from fourpass.losses.terms import TERMS
 from fourpass.models.discriminator import CHANNELS, VERDICTS, VIEWS
-from fourpass.multipass import DOWNSCALES, PATHS
-from fourpass.training.recipes import OPTIMIZERS, Recipe, check_choice
+from fourpass.multipass import DOWNSCALES
+from fourpass.paths import PATHS
+from fourpass.training.adversarial_recipe import AdversarialRecipe
+
+if TYPE_CHECKING:
+    _Weighted = AdversarialRecipe
+else:
+    _Weighted = dataclasses.make_dataclass(
+        "_Weighted",
+        [(f"weight_{name}", "float", dataclasses.field(default=term.weight)) for name, term in TERMS.items()],
+        bases=(AdversarialRecipe,),
+        frozen=True,
+        kw_only=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerceptualRecipe(Recipe):
+class PerceptualRecipe(_Weighted):
     """Settings of the phase; the defaults are the paper's (section 4.3), guards aside, which it does not have.
 
     Attributes:
+        weight_NAME: of each of `fourpass.losses.terms.TERMS`; 0 leaves one out.
         init: EUSR weights to start from: a packaged name or a file.
-        optimizer: of the network: ``adam`` (the paper) or ``muon``; the discriminator always has Adam.
-        discriminator_learning_rate: peak; `learning_rate` is the generator's.
-        momentum: Adam's beta 1, of both optimizers (of Muon for what Adam moves); below 0.9 the two chase
-            each other less.
-        discriminator_warm_up: steps at the start in which the discriminator learns alone.
-        rest_above: the discriminator does not learn from a step in which it is right in more than this share of cases,
-            so that the generator keeps in sight; 0 for always.
         verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
-        relativistic: the discriminator says which of truth and upscaled is which, place by place, instead of judging
-            each by itself, see `fourpass.losses.relativistic`. It then need not learn which content is hard to tell,
-            and is right in 9 of 10 cases after 50 steps.
-        weight_steadiness: of `fourpass.losses.relativistic.unsteadiness` in the discriminator's loss; 0 leaves it out.
         frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
             frozen a step costs a third less, and each scale's path stays independent of the others.
         patch: side of the low-resolution patch; 4 times it is the discriminator's input.
+        late_share: share of the steps, the last ones, with other patches: `late_patch` pixels, `late_batch` a step (0:
+            as many as before). The predictors were trained on 192 upscaled pixels: on 96, pooled features of truth and
+            upscaled lie 6 to 10 times as far apart, out of what they know.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
-        grain: mean deviation, in grey levels, of grain laid over the patches (not the flat ones), each patch's drawn
-            between 0 and twice that, see `fourpass.data.grain`.
-        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; the truth keeps its grain and
             stays clean otherwise. None: nothing.
         reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
         paths_per_step, path_odds: how many of the three paths (x4, x2 twice, x8 halved) a step takes, drawn with these
             odds, as weights; 3 takes all.
         downscale: how the x8 path is halved: ``bicubic`` (the paper's text) or ``decimate`` (the authors' program).
         representation: ``sum`` (the paper) or ``mean`` (the program) of the 1,280 squares.
-        weight_reconstruction ... weight_subjective_representation: of the six terms (equation 8); 0 leaves one out.
-        weight_grid: of `fourpass.losses.reconstruction.grid_error`, none of the paper's terms; 0 leaves it out.
-        weight_maps, map_layers: of `fourpass.losses.reconstruction.maps_error` of these layers of the subjective
-            predictor's MobileNetV2 (0..18), none of the paper's terms either: the representation term place by place.
-        weight_statistics: of `fourpass.losses.scene_statistics.StatisticsBias`, none of the paper's terms; 0 leaves it
-            out.
+        map_layers: of the subjective predictor's MobileNetV2 (0..18), that the term ``maps`` compares.
         jitter: truth and upscaled patches are cut so many pixels smaller, together and at a random place, so that
             networks that halve see the upscaling's cells at every offset; needs ``verdict = "position"``.
         alpha_aesthetic, alpha_subjective: equations 4 and 6.
@@ -68,37 +69,24 @@ class PerceptualRecipe(Recipe):
     batch: int = 2
     learning_rate: float = 1e-5
     init: str = "eusr"
-    optimizer: str = "adam"
     discriminator_learning_rate: float = 2e-5
-    discriminator_warm_up: int = 0
-    rest_above: float = 0.0
-    momentum: float = 0.9
     verdict: str = "image"
     discriminator_width: float = 1.0
     discriminator_layers: int = 10
     view: str = "pixels"
-    relativistic: bool = False
-    weight_steadiness: float = 0.0
     frozen: tuple[str, ...] = ()
     patch: int = 48
+    late_share: float = 0.0
+    late_patch: int = 48
+    late_batch: int = 0
     candidates: int = 1
     reduced_share: float = 0.5
     flat_share: float = 0.0
-    grain: float = 0.0
     wear: Wear | None = field(default=None, metadata={"table": Wear})
     paths_per_step: int = 3
     path_odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     downscale: str = "bicubic"
     representation: str = "sum"
-    weight_reconstruction: float = 0.03
-    weight_adversarial: float = 0.1
-    weight_aesthetic_score: float = 0.01
-    weight_aesthetic_representation: float = 0.1
-    weight_subjective_score: float = 0.01
-    weight_subjective_representation: float = 0.1
-    weight_grid: float = 0.0
-    weight_maps: float = 0.0
-    weight_statistics: float = 0.0
     map_layers: tuple[int, ...] = (1, 3, 6)
     jitter: int = 0
     alpha_aesthetic: float = 0.8
@@ -113,7 +101,6 @@ class PerceptualRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         for name, choices in (
             ("verdict", VERDICTS),
             ("view", VIEWS),
@@ -122,8 +109,13 @@ class PerceptualRecipe(Recipe):
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
-        if self.patch < 8 or self.patch % 8:
-            raise ConfigError(f"recipe: patch {self.patch} is not a positive multiple of 8")
+        for name in ("patch", "late_patch"):
+            if getattr(self, name) < 8 or getattr(self, name) % 8:
+                raise ConfigError(f"recipe: {name} {getattr(self, name)} is not a positive multiple of 8")
+        if self.late_share and self.late_patch != self.patch and (self.hours or self.verdict == "image"):
+            raise ConfigError(
+                "recipe: late_share wants a run of steps, not of hours, and verdict 'position', which takes any size"
+            )
         if self.jitter % 8 or self.jitter > 4 * self.patch - 32 or (self.jitter and self.verdict == "image"):
             raise ConfigError(
                 f"recipe: jitter {self.jitter} is not a multiple of 8 that leaves 32 pixels of four times patch "
@@ -131,9 +123,7 @@ class PerceptualRecipe(Recipe):
             )
         if not self.map_layers or max(self.map_layers) > 18:
             raise ConfigError(f"recipe: map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18")
-        if self.momentum >= 1:
-            raise ConfigError(f"recipe: momentum {self.momentum} is not below 1")
-        for name in ("reduced_share", "flat_share"):
+        for name in ("reduced_share", "flat_share", "late_share"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"recipe: {name} {getattr(self, name)} is not within 0..1")
         if self.discriminator_layers not in range(2, len(CHANNELS) + 1, 2):
@@ -149,10 +139,16 @@ class PerceptualRecipe(Recipe):
         for name in ("paths_per_step", "candidates", "guard_steps", "discriminator_width", "init"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is {getattr(self, name)!r}; it must be given")
-        if not any(vars(self.loss_weights).values()):
+        if not any(self.loss_weights.values()):
             raise ConfigError("recipe: every loss weight is 0; give at least one term a weight")
 
+    def patch_at(self, step: int) -> tuple[int, int]:
+        """Side of the low-resolution patches of a step, and how many there are."""
+        if self.late_share and step >= round(self.steps * (1 - self.late_share)):
+            return self.late_patch, self.late_batch or self.batch
+        return self.patch, self.batch
+
     @property
-    def loss_weights(self) -> LossWeights:
-        """The six weights together."""
-        return LossWeights(**{name: getattr(self, f"weight_{name}") for name in LossWeights.__dataclass_fields__})
+    def loss_weights(self) -> Mapping[str, float]:
+        """Term -> its weight."""
+        return {name: getattr(self, f"weight_{name}") for name in TERMS}

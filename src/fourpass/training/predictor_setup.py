@@ -106,7 +106,7 @@ def _features(phase: PredictorTraining) -> NDArray[np.float32]:
         for start in range(0, len(phase.training), BATCH):
             indices = range(start, min(start + BATCH, len(phase.training)))
             random = np.random.default_rng([phase.recipe.seed, drawn, start, 2])
-            crops, _ = phase.training.batch(indices, random, mirror_rows=phase.kind == "subjective")
+            crops, _ = phase.training.batch(indices, random)
             with torch.no_grad():
                 known[drawn, start : indices.stop] = network.features(to_tensor(crops, device)).float().cpu().numpy()
     network.train()

@@ -85,12 +85,12 @@ class PredictorTraining:
         if head and self.known is not None:
             chosen = random.integers(len(self.known), size=size)
             return Batch(head, None, self.known[chosen, indices], self.training.distributions[indices])
-        crops, distributions = self.training.batch(indices, random, mirror_rows=self.kind == "subjective")
+        crops, distributions = self.training.batch(indices, random)
         if head or not self.recipe.ranked_ladders:
             return Batch(head, crops, None, distributions)
         ladders = self.training.ladders
         rungs = ladders[random.integers(len(ladders), size=self.recipe.ranked_ladders)].ravel()
-        more, labels = self.training.batch(rungs.tolist(), random, mirror_rows=self.kind == "subjective")
+        more, labels = self.training.batch(rungs.tolist(), random)
         return Batch(head, np.concatenate([crops, more]), None, np.concatenate([distributions, labels]), len(rungs))
 
     def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:

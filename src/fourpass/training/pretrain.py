@@ -18,6 +18,7 @@ from fourpass.data.patches import PatchBatch, Patches
 from fourpass.data.pictures import find_images, load_pictures
 from fourpass.data.wear import cut_worn
 from fourpass.errors import WeightsError
+from fourpass.models.eusr import EUSR, start_as_glorot
 from fourpass.training import checkpoint, distributed
 from fourpass.training.loop import Tools
 from fourpass.training.optimizers import build_optimizer
@@ -94,7 +95,14 @@ def prepare(
     pictures = load_pictures(files, recipe.scales, cache=cache, report=report)
     pictures = teach(pictures, recipe.teacher, recipe.scales, cache=cache, report=report)
     patches = Patches(
-        pictures, recipe.scales, recipe.odds, recipe.patches, recipe.candidates, report, recipe.teacher_share
+        pictures,
+        recipe.scales,
+        recipe.odds,
+        recipe.patches,
+        recipe.candidates,
+        report,
+        recipe.draw,
+        recipe.teacher_share,
     )
     names = ", ".join(sorted({folder.resolve().name for folder in data}))
     metadata = weights.Metadata(
@@ -107,6 +115,9 @@ def prepare(
     )
     torch.manual_seed(recipe.seed)
     network = models.BUILDERS[recipe.architecture](**recipe.numbers)
+    if isinstance(recipe, EusrRecipe) and recipe.glorot:
+        assert isinstance(network, EUSR)
+        start_as_glorot(network)
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
     place(network, pick_device(device))

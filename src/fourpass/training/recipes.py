@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from fourpass.data.patches import DRAWS
 from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
 
@@ -86,6 +87,8 @@ class PretrainRecipe(Recipe):
         odds: how often each is drawn, as weights.
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
+        draw: which picture a patch comes from: ``area``, larger ones more often; ``picture``, all alike (the authors'
+            program).
         init: weights to start from: a packaged name or a file; empty for random ones.
         optimizer: ``adam`` (the paper) or ``muon``, see `fourpass.training.optimizers.Muon`.
         compile: run the network through `torch.compile` (wants a C++ compiler). Pays where passes over memory weigh as
@@ -108,6 +111,7 @@ class PretrainRecipe(Recipe):
     odds: tuple[float, ...] = (1.0, 1.0, 1.0)
     patches: tuple[int, ...] = (48, 48, 48)
     candidates: int = 1
+    draw: str = "area"
     init: str = ""
     optimizer: str = "adam"
     compile: bool = False
@@ -125,6 +129,7 @@ class PretrainRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("draw", self.draw, DRAWS)
         for name in (*self._sizes, "candidates"):
             if not getattr(self, name):
                 raise ConfigError(f"recipe: {name} is 0; it must be positive")
@@ -146,6 +151,7 @@ class EusrRecipe(PretrainRecipe):
 
     Attributes:
         features, shared_blocks, upscale_blocks: see `fourpass.models.eusr.EUSR`.
+        glorot: random weights outside residual blocks start as Glorot's (the authors' program), not as torch's.
     """
 
     architecture = "eusr"
@@ -154,6 +160,7 @@ class EusrRecipe(PretrainRecipe):
     features: int = 64
     shared_blocks: int = 32
     upscale_blocks: int = 1
+    glorot: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,20 +186,15 @@ def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | 
 
     Args:
         kind: dataclass of the phase.
-        path: TOML file of keys of that dataclass; None for the defaults.
+        path: TOML file of keys of that dataclass; None for the defaults. Its key ``extends`` names a file, beside it or
+            relative to it, or several of them, whose keys hold unless it says otherwise; of several the last is the
+            strongest.
         overrides: more such keys, stronger than the file's.
 
     Raises:
         ConfigError: no such file, not TOML, an unknown key, or a value of the wrong type or range.
     """
-    values: dict[str, Any] = {}
-    if path:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not TOML ({error})") from None
+    values = _read(path) if path else {}
     return build(kind, {**values, **(overrides or {})}, source=str(path or "recipe"))
 
 
@@ -235,6 +237,25 @@ def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
     if isinstance(value, Mapping):
         return build(kind, value, f"{source}, table {item.name}")
     raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read a recipe file and those that it extends."""
+    if path.resolve() in above:
+        raise ConfigError(f"{path}: extends itself, by way of {above[-1].name}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML ({error})") from None
+    bases = values.pop("extends", [])
+    below: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        if not isinstance(base, str):
+            raise ConfigError(f"{path}: extends = {bases!r} is not the name of a recipe file, or a list of such names")
+        below |= _read(path.parent / base, (*above, path.resolve()))
+    return below | values
 
 
 def _convert(key: str, value: Any, kind: str, source: str) -> Any:

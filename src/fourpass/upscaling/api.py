@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass import DEFAULT_MODEL
 from fourpass.disk import overwriting
+from fourpass.engine.choice import Engine
 from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import files
 from fourpass.imaging.picture import Picture
+from fourpass.upscaling.model import Model
 from fourpass.upscaling.pictures import upscale_picture
 from fourpass.upscaling.sizes import plan_size
 from fourpass.upscaling.upscaler import Progress, Upscaler
-from fourpass.weights import Weights
 
 
 def upscale(
@@ -28,8 +30,10 @@ def upscale(
     output: str | os.PathLike[str] | None = None,
     self_ensemble: bool = False,
     progress: Progress | None = None,
-    model: str | os.PathLike[str] | Weights = "eusr",
+    model: Model = DEFAULT_MODEL,
+    engine: Engine | None = None,
     backend: str = "auto",
+    device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
     tile: int | None = None,
@@ -53,7 +57,7 @@ def upscale(
         output: where to write; only with a path.
         self_ensemble: average over the eight turns and flips: 8 times the work.
         progress: called with the share that is done, 0..1.
-        model, backend, precision, threads, tile, max_memory: as `Upscaler` takes them.
+        model, engine, backend, device, precision, threads, tile, max_memory: as `Upscaler` takes them.
         upscaler: one that is loaded already, instead of strength and the line above; for more than one picture.
 
     Returns:
@@ -72,7 +76,9 @@ def upscale(
     if upscaler is None:
         upscaler = Upscaler(
             model,
+            engine=engine,
             backend=backend,
+            device=device,
             precision=precision,
             threads=threads,
             tile=tile,

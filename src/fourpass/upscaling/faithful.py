@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import contributions, imresize
 from fourpass.upscaling import consistency, dial
+from fourpass.upscaling.model import Blend, Model
 from fourpass.upscaling.upscaler import Pixels, Progress, Upscaler
 
 STEPS = 20
@@ -43,7 +45,7 @@ class FaithfulUpscaler(Upscaler):
     """An Upscaler that also looks back at its input; whole pictures are in memory if it must change or compare them.
 
     Args:
-        model: ``eusr`` or ``fourpass`` where a mask or the disagreement needs both; else as `Upscaler` has it.
+        model: a packaged family or a blend where a mask or the disagreement needs both ends; else as `Upscaler` has it.
         mask: painted strength, black faithful and white perceptual, of any size; see `dial.strength_map`.
         consistent: change each result until it shrinks back to its input, see `consistency.back_project`.
         disagreement: also find where the faithful and the perceptual result differ.
@@ -55,7 +57,7 @@ class FaithfulUpscaler(Upscaler):
 
     def __init__(
         self,
-        model: Any = "eusr",
+        model: Model = DEFAULT_MODEL,
         *,
         mask: NDArray[Any] | None = None,
         consistent: bool = False,
@@ -136,7 +138,11 @@ class FaithfulUpscaler(Upscaler):
 
     def _at(self, level: float) -> Upscaler:
         if level not in self._levels:
-            self._levels[level] = Upscaler(self._model, **{**self._options, "strength": level})
+            if isinstance(self._model, Blend):
+                upscaler = Upscaler(replace(self._model, share=level), **self._options)
+            else:
+                upscaler = Upscaler(self._model, **{**self._options, "strength": level})
+            self._levels[level] = upscaler
         return self._levels[level]
 
 

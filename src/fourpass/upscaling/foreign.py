@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.engine.backends import Choice, Model, Session
+from fourpass.engine.backends import Session
+from fourpass.engine.choice import Engine
+from fourpass.engine.sources import OnnxFile
 from fourpass.errors import BackendError, WeightsError
-from fourpass.upscaling.network import Network
+from fourpass.upscaling.network import OTHER_HALO, OneNetwork
 
 # For each multiple that sides may have to be of, (rows, columns) that are multiples of it and of no larger one.
 _TRIALS = {1: (41, 37), 2: (42, 38), 4: (44, 36), 8: (40, 56), 16: (48, 80), 32: (32, 96), 64: (64, 64)}
@@ -19,12 +21,12 @@ _TRIALS = {1: (41, 37), 2: (42, 38), 4: (44, 36), 8: (40, 56), 16: (48, 80), 32:
 _TOLERANCE = 0.1
 
 
-def probe(path: Path, choice: Choice, halo: int) -> Network:
+def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
     """Find out how an ONNX model upscales.
 
     Args:
         path: the file; external data beside it is found by the backend.
-        choice: the backend that runs it.
+        engine: what runs it.
         halo: input pixels that its tiles shall see beyond what is used of them.
 
     Returns:
@@ -35,19 +37,19 @@ def probe(path: Path, choice: Choice, halo: int) -> Network:
         BackendError: the backend cannot load it.
     """
     dtype, fixed = _signature(path)
-    model = Model(0, lambda: path)
-    session = choice.backend.load(model, choice.precision, choice.threads)
-    network = Network(str(path), {}, halo, 64, dtype=dtype, fixed=fixed)
+    source = OnnxFile(path)
+    session = engine.load(source)
+    network = OneNetwork(str(path), {}, halo, {}, dtype=dtype, fixed=fixed)
     for multiple, size in _TRIALS.items() if fixed is None else [(1, fixed)]:
         network = replace(network, multiple=multiple)
         found = _try(network, session, fixed or size)
         if isinstance(found, tuple):
             scale, top = found
-            return replace(network, models={scale: replace(model, scale=scale)}, top=top)
+            return replace(network, sources={scale: source}, top=top)
     raise WeightsError(f"{path}: not a super-resolution model that fourpass can run: {found}")
 
 
-def _try(network: Network, session: Session, size: tuple[int, int]) -> tuple[int, float] | str:
+def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[int, float] | str:
     """Run one size in both ranges; return the scale and the value of white, or what is wrong."""
     picture = _picture(*size)
     errors = {}

@@ -1,55 +1,77 @@
-"""What an Upscaler runs: weights of ours turned into graphs, or somebody's ONNX file that is found out by probing."""
+"""A network at all its scales, and how it wants its input: what an Upscaler runs, tile by tile."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass import weights as weights_module
-from fourpass.engine.backends import Choice, Model, Session
-from fourpass.errors import ConfigError, WeightsError
+from fourpass.engine import graphs
+from fourpass.engine.backends import Session
+from fourpass.engine.choice import Engine
+from fourpass.engine.sources import OurWeights, Source
+from fourpass.errors import ConfigError
 from fourpass.upscaling.consistency import keep_colour
 from fourpass.weights import Weights
 
-FAITHFUL, PERCEPTUAL = "eusr", "fourpass"  # the packaged pair that `strength` blends
-DEFAULT_STRENGTH = 0.5  # of any other pair
-# Of the packaged pair by scale, where nobody says: what a look without names preferred (docs/perceptual.md).
-DEFAULT_STRENGTHS = {2: 0.0, 4: 0.9, 8: 0.0}
-
-# How many pixels of surroundings a tile of an architecture needs, where that was measured (docs/engine.md), and what
-# others and somebody's ONNX file get.
-_HALOS = {"eusr": 12}
-_OTHER_HALO = 32
+OTHER_HALO = 32  # what networks get whose need of surroundings is not known
 _COLOUR_REACH = 4  # of `keep_colour`, on top of the network's own; measured too: what lies further hardly matters
-_COLOURS_KEPT = ("eusr",)  # architectures without a path that carries the input's colours past the network
+
+# Upscales float32 (H, W, 3) on 0..255 to (sH, sW, 3), not clipped.
+Run: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network at all its scales, and how it wants its input.
+class Network(Protocol):
+    """What an Upscaler and its tiles must know of a network.
 
     Attributes:
         name: for messages.
-        models: one for each trained scale.
+        scales: the trained ones, ascending.
         halo: input pixels beyond a tile that make its output equal to the whole picture's.
-        features: channels of its widest layers at output size, for the memory that it takes.
-        top: the value of white: 255 or 1.
-        dtype: of its input.
         multiple: sides of its input must be multiples of it.
         fixed: the only (rows, columns) of its input, or None when it takes any.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def scales(self) -> tuple[int, ...]: ...
+    @property
+    def halo(self) -> int: ...
+    @property
+    def multiple(self) -> int: ...
+    @property
+    def fixed(self) -> tuple[int, int] | None: ...
+
+    def features(self, scale: int) -> float:
+        """Channels of its widest layers for each output pixel, for the memory that it takes."""
+        ...
+
+    def load(self, engine: Engine, scale: int) -> Run:
+        """Make it ready to run at one of its scales."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneNetwork:
+    """One network; see `Network` for what is not said here.
+
+    Attributes:
+        sources: what the engine loads at each trained scale.
+        widths: `features` at each scale; 64 where nothing is said.
+        top: the value of white: 255 or 1.
+        dtype: of its input.
         keeps_colour: take slow shifts of colour out of the output, see `fourpass.upscaling.consistency.keep_colour`.
     """
 
     name: str
-    models: dict[int, Model]
+    sources: Mapping[int, Source]
     halo: int
-    features: int
+    widths: Mapping[int, float]
     top: float = 255.0
     dtype: type[np.floating] = np.float32
     multiple: int = 1
@@ -58,11 +80,16 @@ class Network:
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """The trained scales, ascending."""
-        return tuple(sorted(self.models))
+        return tuple(sorted(self.sources))
+
+    def features(self, scale: int) -> float:
+        return self.widths.get(scale, 64.0)
+
+    def load(self, engine: Engine, scale: int) -> Run:
+        return partial(self.run, engine.load(self.sources[scale]))
 
     def run(self, session: Session, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale (H, W, 3) on 0..255 with a session of one of `models`; returns float32 (sH, sW, 3), not clipped."""
+        """Upscale (H, W, 3) on 0..255 with a session of one of `sources`; returns float32 (sH, sW, 3), not clipped."""
         height, width = image.shape[:2]
         given = image
         rows, columns = self.fixed or (-(-side // self.multiple) * self.multiple for side in (height, width))
@@ -79,105 +106,70 @@ class Network:
         return keep_colour(pixels, given) if self.keeps_colour else pixels
 
 
-ModelName = str | os.PathLike[str] | Weights
+@dataclass(frozen=True)
+class PixelBlend:
+    """Two networks whose outputs are blended: (1 - share) of the first, share of the second."""
+
+    first: Network
+    second: Network
+    share: float
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise ConfigError(
+                f"{self.first.name} upscales by {self.first.scales} and {self.second.name} by {self.second.scales}: "
+                "none in common"
+            )
+        if self.second.fixed is not None and self.second.fixed != self.first.fixed:
+            raise ConfigError(
+                f"{self.second.name} takes pictures of {self.second.fixed} alone; give it as the first of the two"
+            )
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.name} + {self.second.name}"
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        return tuple(sorted(set(self.first.scales) & set(self.second.scales)))
+
+    @property
+    def halo(self) -> int:
+        return max(self.first.halo, self.second.halo)
+
+    @property
+    def multiple(self) -> int:
+        return int(np.lcm(self.first.multiple, self.second.multiple))
+
+    @property
+    def fixed(self) -> tuple[int, int] | None:
+        return self.first.fixed
+
+    def features(self, scale: int) -> float:
+        return max(self.first.features(scale), self.second.features(scale))
+
+    def load(self, engine: Engine, scale: int) -> Run:
+        if self.share in (0, 1):
+            return (self.second if self.share else self.first).load(engine, scale)
+        first, second = self.first.load(engine, scale), self.second.load(engine, scale)
+        share = np.float32(self.share)
+        return lambda image: (1 - share) * first(image) + share * second(image)
 
 
-def load(
-    model: ModelName,
-    strength: float | None,
-    choice: Choice,
-    keeps_colour: bool = True,
-    perceptual: ModelName | None = None,
-) -> Network:
-    """Return the network that a name, a file or weights mean.
+def ours(at: Mapping[int, Weights], keeps_colour: bool = True) -> OneNetwork:
+    """Return the network of weights of ours, which may be others at each scale.
 
     Args:
-        model: a packaged name, a ``.safetensors`` path, another program's checkpoint that `fourpass.conversion` knows,
-            an ``.onnx`` path, or weights.
-        strength: see `fourpass.upscaling.upscaler.Upscaler`.
-        choice: the backend, which probes an ONNX file.
-        keeps_colour: see `ours`.
-        perceptual: what the model is blended with, by weights, instead of the packaged pair.
-
-    Raises:
-        ConfigError: the strength is outside 0..1 or there is nothing to blend.
-        WeightsError: a file is missing, damaged or of an unknown kind, or the two cannot be blended.
+        at: scale -> weights, all of one architecture.
+        keeps_colour: whether the output gets its input's colours back where no path carries them past the network.
     """
-    if strength is not None and not 0 <= strength <= 1:
-        raise ConfigError(f"strength {strength} is not within 0..1 (0 faithful, 1 perceptual)")
-    if perceptual is not None:
-        share = DEFAULT_STRENGTH if strength is None else strength
-        return ours(weights_module.interpolate(_weights(model), _weights(perceptual), share), keeps_colour)
-    if model == FAITHFUL and strength is None and PERCEPTUAL in strengths():
-        levels = sorted(set(DEFAULT_STRENGTHS.values()))
-        ends = {level: ours(_blended(FAITHFUL, level), keeps_colour) for level in levels}
-        models = {scale: ends[DEFAULT_STRENGTHS.get(scale, 0.0)].models[scale] for scale in ends[levels[0]].models}
-        return replace(ends[levels[0]], models=models)
-    if model in (FAITHFUL, PERCEPTUAL):
-        return ours(_blended(str(model), strength), keeps_colour)
-    if strength is not None:
-        name = model.source if isinstance(model, Weights) else model
-        raise ConfigError(
-            f"strength blends the packaged weights {FAITHFUL} and {PERCEPTUAL}, not {name}; leave one of them out, or "
-            "say what to blend it with (perceptual, --perceptual)"
-        )
-    if _is_onnx(model):
-        from fourpass.upscaling.foreign import probe
-
-        return probe(Path(str(model)), choice, _OTHER_HALO)
-    return ours(_weights(model), keeps_colour)
-
-
-def ours(weights: Weights, keeps_colour: bool = True) -> Network:
-    """Return the network of weights of one of our architectures.
-
-    Args:
-        weights: of any architecture that the engine has a graph for.
-        keeps_colour: whether EUSR's output gets its input's colours back; the other architectures have no need.
-
-    Raises:
-        WeightsError: the architecture is not one that the engine runs.
-    """
-    from fourpass.engine import graphs
-
-    def onnx(scale: int) -> bytes:
-        serialised: bytes = graphs.onnx_model(weights, scale).SerializeToString()
-        return serialised
-
-    models = {scale: Model(scale, partial(onnx, scale), weights) for scale in graphs.scales(weights)}
-    features = int(weights.metadata.numbers.get("features", 64))
-    architecture = weights.metadata.architecture
-    keeps_colour = keeps_colour and architecture in _COLOURS_KEPT
-    halo = _HALOS.get(architecture, _OTHER_HALO) + (_COLOUR_REACH if keeps_colour else 0)
-    return Network(weights.source, models, halo, features, keeps_colour=keeps_colour)
-
-
-def _is_onnx(model: ModelName) -> bool:
-    return not isinstance(model, Weights) and Path(model).suffix.lower() == ".onnx"
-
-
-def _weights(model: ModelName) -> Weights:
-    if isinstance(model, Weights):
-        return model
-    if _is_onnx(model):
-        raise WeightsError(f"{model}: the weights of an ONNX file cannot be blended; blend pixels (--blend-pixels)")
-    from fourpass import conversion
-
-    return conversion.load(model)
-
-
-def strengths() -> Sequence[str]:
-    """Return which of the packaged pair are installed, the faithful first."""
-    return [name for name in (FAITHFUL, PERCEPTUAL) if name in weights_module.available()]
-
-
-def _blended(name: str, strength: float | None) -> Weights:
-    if strength is None:
-        return weights_module.load(name)
-    if strength == 0:
-        return weights_module.load(FAITHFUL)
-    if PERCEPTUAL not in strengths():
-        raise ConfigError(
-            f"strength {strength} needs the perceptual weights ({PERCEPTUAL}), which are not installed; take strength 0"
-        )
-    return weights_module.interpolate(weights_module.load(FAITHFUL), weights_module.load(PERCEPTUAL), strength)
+    first = next(iter(at.values()))
+    known = graphs.architecture(first)
+    keeps_colour = keeps_colour and not known.carries_colour
+    return OneNetwork(
+        first.source,
+        {scale: OurWeights(weights, scale) for scale, weights in at.items()},
+        known.halo + (_COLOUR_REACH if keeps_colour else 0),
+        {scale: graphs.features(weights, scale) for scale, weights in at.items()},
+        keeps_colour=keeps_colour,
+    )

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass import weights
-from fourpass.engine import backends, graphs
-from fourpass.errors import ConfigError, ImageError
+from fourpass.engine.choice import Engine
+from fourpass.engine.sources import OurWeights
+from fourpass.errors import ImageError, WeightsError
 from fourpass.imaging.color import luma
 
 PATCH = 192  # pixels, what the predictors were trained on (4PP-EUSR paper, section 4.2); nothing is rescaled
@@ -49,8 +50,7 @@ class Scorer:
 
     Args:
         model: a packaged name (``aesthetic``, ``subjective``), a ``.safetensors`` file, or weights.
-        backend: ``auto``, ``openvino`` or ``onnxruntime``.
-        precision, threads: see `fourpass.engine.backends.choose`.
+        backend, precision, threads: as `fourpass.Engine` has them; torch runs no predictors.
 
     Raises:
         WeightsError: the weights are missing, damaged or no predictor's.
@@ -66,12 +66,11 @@ class Scorer:
         threads: int | None = None,
     ) -> None:
         loaded = model if isinstance(model, weights.Weights) else weights.load(model)
-        graph = graphs.onnx_scores(loaded)
-        choice = backends.choose(backend, precision, threads)
-        if choice.name == "torch":
-            raise ConfigError("scores run on the backends openvino and onnxruntime, not on torch")
-        source = backends.Model(1, graph.SerializeToString)
-        self._session = choice.backend.load(source, choice.precision, choice.threads)
+        if loaded.metadata.architecture != "nima":
+            found = loaded.metadata.architecture
+            raise WeightsError(f"{loaded.source}: weights of {found}, not of a score predictor (nima)")
+        engine = Engine(backend, precision=precision, threads=threads)
+        self._session = engine.load(OurWeights(loaded, None))
 
     def score(self, image: NDArray[Any]) -> Score:
         """Score a picture: the mean over patches of 192x192 pixels, half overlapping, none rescaled.

@@ -13,9 +13,8 @@ from fourpass.imaging import tiles
 from fourpass.upscaling.network import Network
 
 SMALLEST = 16  # side of a tile, in input pixels
-# Bytes that a running network takes for each feature of an output pixel of a tile, those that pixels take on their way
-# out, and those of the process beside them (docs/engine.md has the measurements).
-_BYTES = {"openvino": 12.5, "onnxruntime": 22.0, "torch": 18.5}
+# Bytes that output pixels take on their way out of the network, and those of the process beside the tiles
+# (docs/engine.md has the measurements).
 _BYTES_OUT = 64.0
 _RESIDENT = 320 * 2**20
 # More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster. It also makes the tiles,
@@ -24,7 +23,7 @@ _MOST = 1792 * 2**20
 
 
 @dataclass(frozen=True)
-class Wish:
+class Limits:
     """What bears on the tiles beside the picture.
 
     Attributes:
@@ -41,16 +40,16 @@ class Wish:
 
 
 def plan(
-    network: Network, backend: str, image: NDArray[Any], scale: int, wish: Wish
+    network: Network, bytes_a_feature: float, image: NDArray[Any], scale: int, limits: Limits
 ) -> tuple[list[tiles.Span], list[tiles.Span]]:
     """Cut a picture into rows and columns of tiles.
 
     Args:
         network: what runs.
-        backend: which one runs it, a key of `backends.BACKENDS`.
+        bytes_a_feature: of the backend that runs it, see `fourpass.engine.backends.Backend`.
         image: (H, W) or (H, W, C); only shape and dtype matter.
         scale: one of the network's, or 1 where nothing runs.
-        wish: what else was asked for.
+        limits: what else was asked for.
 
     Raises:
         ConfigError: the tile is too small for the network, or the memory for the smallest tile.
@@ -59,20 +58,20 @@ def plan(
     if scale == 1:  # bands of rows are all that is needed
         return tiles.spans(height, 256, 0), [tiles.Span(0, width, 0, width)]
     if network.fixed is not None:
-        sides = (min(network.fixed), min(network.fixed)) if wish.turned else network.fixed
-    elif wish.tile is not None:
-        if wish.tile < network.multiple:
+        sides = (min(network.fixed), min(network.fixed)) if limits.turned else network.fixed
+    elif limits.tile is not None:
+        if limits.tile < network.multiple:
             raise ConfigError(
-                f"tile {wish.tile} is too small: {network.name} takes sides that are multiples of {network.multiple}"
+                f"tile {limits.tile} is too small: {network.name} takes sides that are multiples of {network.multiple}"
             )
-        sides = (wish.tile, wish.tile)
+        sides = (limits.tile, limits.tile)
     else:
-        a_pixel = (_BYTES[backend] * network.features + _BYTES_OUT) * scale**2
+        a_pixel = (bytes_a_feature * network.features(scale) + _BYTES_OUT) * scale**2
         # A band as it is yielded and as its taker copies it; when resampled, in float32 as it came, as it is narrowed,
         # and twice as it is held.
-        a_value = 2 * image.dtype.itemsize + (0 if wish.exact else 4 * 4)
+        a_value = 2 * image.dtype.itemsize + (0 if limits.exact else 4 * 4)
         a_row = 3 * a_value * scale**2 * width
-        sides = tiles.square(_area(a_pixel, a_row, scale, wish, max(SMALLEST, network.multiple)), height, width)
+        sides = tiles.square(_area(a_pixel, a_row, scale, limits, max(SMALLEST, network.multiple)), height, width)
     cut = []
     for length, side in zip((height, width), sides, strict=True):
         halo = min(network.halo, side // 4)
@@ -80,14 +79,14 @@ def plan(
     return cut[0], cut[1]
 
 
-def _area(a_pixel: float, a_row: float, scale: int, wish: Wish, smallest: int) -> int:
+def _area(a_pixel: float, a_row: float, scale: int, limits: Limits, smallest: int) -> int:
     """Return the pixels of the largest tile that fits: of side t, it takes a_pixel * t^2, and its band a_row * t."""
-    memory = wish.max_memory or min(hardware.free_memory() // 2, _MOST)
+    memory = limits.max_memory or min(hardware.free_memory() // 2, _MOST)
     left = max(memory - _RESIDENT, 0)
     side = (-a_row + (a_row**2 + 4 * a_pixel * left) ** 0.5) / (2 * a_pixel)
     if side < smallest:
         least = _RESIDENT + a_pixel * smallest**2 + a_row * smallest
-        origin = "half of the free memory" if wish.max_memory is None else "max_memory"
+        origin = "half of the free memory" if limits.max_memory is None else "max_memory"
         raise ConfigError(
             f"{origin}, {memory / 2**20:.0f} MiB, is not enough for the smallest tile at scale {scale}; "
             f"it takes {least / 2**20:.0f} MiB"

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.engine import backends
+from fourpass import DEFAULT_MODEL
+from fourpass.engine.choice import Engine
 from fourpass.errors import BackendError, ConfigError, ImageError
 from fourpass.imaging import tiles
-from fourpass.upscaling import network, stream, tiling
+from fourpass.upscaling import stream, tiling
+from fourpass.upscaling.model import Model, load
+from fourpass.upscaling.network import Run
 from fourpass.upscaling.sizes import plan_size, trained_scale
-from fourpass.weights import Weights
 
 Pixels = NDArray[Any]
 Progress = Callable[[float], None]
@@ -30,88 +29,58 @@ class Upscaler:
     """A network that is ready to upscale pictures; safe to use from several threads at once.
 
     Args:
-        model: a packaged name (``eusr``, ``fourpass``), a ``.safetensors`` path, an ``.onnx`` path, or weights.
-        backend: ``openvino``, ``onnxruntime``, ``torch``, or ``auto``: the first that is installed.
-        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the processor has instructions for it.
-        threads: how many; None leaves it to the backend.
+        model: a packaged name (``eusr``, ``fourpass``), a ``.safetensors`` path, an ``.onnx`` path, weights, or a
+            `fourpass.blend` of two.
+        engine: what runs it, a `fourpass.Engine`; None: one made of `backend`, `device`, `precision` and `threads`.
+        backend, device, precision, threads: as `fourpass.Engine` has them.
         tile: side of a tile in input pixels, its halo included; None: from the memory.
         max_memory: bytes that upscaling may take, beside the picture itself; None: half of what is free, and no more
             than is of use. Threads that upscale at the same time take as much each.
-        strength: 0 (faithful) to 1 (perceptual) blends the packaged weights. None: a model given by file or as weights
-            runs as it is; ``fourpass`` too; ``eusr`` runs at each scale's default strength (0.9 at 4, 0 at 2 and 8)
-            where the perceptual weights are packaged, and as it is where they are not.
-        perceptual: what to blend `model` with, instead of the packaged pair: a name, a path or weights; the strength
-            is then 0.5 unless it is given.
-        blend_pixels: blend what the two give rather than their weights, which takes twice the time; for models of
-            different lineages or architectures, ONNX files among them.
+        strength: 0 (faithful) to 1 (perceptual), a dial of the packaged families. None: a family stands where its
+            weights say (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run as they are.
         keep_colour: give EUSR's output the colours of its input back where they drifted, which takes some percent more
             time; False for the network's bare output.
 
     Attributes:
         scales: the trained scales, ascending. Other sizes are reached from the smallest sufficient one.
-        choice: which backend, precision and threads run, and why.
+        engine: which backend, device, precision and threads run, and why.
 
     Raises:
-        ConfigError: an argument is out of range, or the strength has no weights to blend.
+        ConfigError: an argument is out of range, the strength has no weights to blend, or an engine is given and
+            described as well.
         WeightsError: the model is missing, damaged, or not one that upscales.
         BackendError: the backend is not installed.
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | Weights = "eusr",
+        model: Model = DEFAULT_MODEL,
         *,
+        engine: Engine | None = None,
         backend: str = "auto",
+        device: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
         tile: int | None = None,
         max_memory: int | None = None,
         strength: float | None = None,
         keep_colour: bool = True,
-        perceptual: str | os.PathLike[str] | Weights | None = None,
-        blend_pixels: bool = False,
     ) -> None:
         if tile is not None and tile < tiling.SMALLEST:
             raise ConfigError(f"tile {tile} is smaller than the smallest that works, {tiling.SMALLEST}")
         if max_memory is not None and max_memory < 1:
             raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
-        self.choice = backends.choose(backend, precision, threads)
-        self._other: Upscaler | None = None
-        self._share = network.DEFAULT_STRENGTH if strength is None else strength
-        if blend_pixels:
-            options: dict[str, Any] = {"backend": backend, "precision": precision, "threads": threads}
-            self._network, self._other = self._pair(model, perceptual, {**options, "keep_colour": keep_colour})
-        else:
-            self._network = network.load(model, strength, self.choice, keep_colour, perceptual)
+        if engine is not None and (backend, device, precision, threads) != ("auto", "auto", "auto", None):
+            raise ConfigError(
+                "an engine and its backend, device, precision or threads are both given; give one of them"
+            )
+        self.engine = engine or Engine(backend, device=device, precision=precision, threads=threads)
+        positions = {} if strength is None else {"strength": strength}
+        self._network = load(model, positions, self.engine, keep_colour=keep_colour)
         self._tile = tile
         self._max_memory = max_memory
         self._lock = threading.Lock()
-        self._sessions: dict[int, backends.Session] = {}
-
-    def _pair(self, model: Any, perceptual: Any, options: dict[str, Any]) -> tuple[network.Network, Upscaler]:
-        if perceptual is None:
-            raise ConfigError("blend_pixels wants two models; say what to blend with (perceptual, --perceptual)")
-        if not 0 <= self._share <= 1:
-            raise ConfigError(f"strength {self._share} is not within 0..1 (0 faithful, 1 perceptual)")
-        bare = 0.0 if model == network.FAITHFUL else None  # not at the packaged pair's default strength
-        first = network.load(model, bare, self.choice, options["keep_colour"])
-        other = Upscaler(perceptual, **options)
-        both = sorted(set(first.scales) & set(other.scales))
-        if not both:
-            raise ConfigError(
-                f"{first.name} upscales by {first.scales} and the other by {other.scales}: none in common"
-            )
-        second = other._network
-        if second.fixed is not None and second.fixed != first.fixed:
-            raise ConfigError(f"{second.name} takes pictures of {second.fixed} alone; give it as the first of the two")
-        wider = replace(
-            first,
-            models={scale: first.models[scale] for scale in both},
-            halo=max(first.halo, second.halo),
-            features=max(first.features, second.features),
-            multiple=math.lcm(first.multiple, second.multiple),
-        )
-        return wider, other
+        self._ready: dict[int, Run] = {}
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -123,22 +92,20 @@ class Upscaler:
         """What is meant when neither scale nor size is given: the largest trained scale up to 4."""
         return max((each for each in self.scales if each <= 4), default=self.scales[0])
 
-    def session(self, scale: int) -> backends.Session:
-        """Return the loaded network of a trained scale; the first call for a scale loads it.
+    def prepare(self, scale: int) -> Run:
+        """Load the network at a trained scale, unless it is loaded, and return what runs it.
 
         Raises:
             ConfigError: the scale is not a trained one.
             BackendError: the backend cannot load it.
         """
         with self._lock:
-            if scale not in self._sessions:
+            if scale not in self._ready:
                 if scale not in self.scales:
                     trained = ", ".join(map(str, self.scales))
                     raise ConfigError(f"scale {scale} is not one of this model's scales {trained}")
-                self._sessions[scale] = self.choice.backend.load(
-                    self._network.models[scale], self.choice.precision, self.choice.threads
-                )
-            return self._sessions[scale]
+                self._ready[scale] = self._network.load(self.engine, scale)
+            return self._ready[scale]
 
     def upscale(
         self,
@@ -225,8 +192,8 @@ class Upscaler:
             done = stream.cast(pixels, image.dtype)
             return done[..., 0] if image.ndim == 2 else done
 
-        wish = tiling.Wish(self._tile, self._max_memory, exact, self_ensemble)
-        rows, columns = tiling.plan(self._network, self.choice.name, image, scale, wish)
+        limits = tiling.Limits(self._tile, self._max_memory, exact, self_ensemble)
+        rows, columns = tiling.plan(self._network, self.engine.bytes_a_feature, image, scale, limits)
         total = len(rows) * len(columns)
         count = 0
 
@@ -252,30 +219,21 @@ class Upscaler:
             progress(1.0)
 
     def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
-        if self._other is None or self._share == 0:
-            return self._once(tile, scale, self_ensemble)
-        perceptual = self._other._once(tile, scale, self_ensemble)
-        if self._share == 1:
-            return perceptual
-        share = np.float32(self._share)
-        return (1 - share) * self._once(tile, scale, self_ensemble) + share * perceptual
-
-    def _once(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
-        session = self.session(scale)
+        network = self.prepare(scale)
         if not self_ensemble:
-            result = self._network.run(session, tile)
+            result = network(tile)
         else:
             result = np.zeros((scale * tile.shape[0], scale * tile.shape[1], 3), np.float32)
             for turns in range(4):
                 for flip in (False, True):
                     turned = np.rot90(tile[:, ::-1] if flip else tile, turns)
-                    output = np.rot90(self._network.run(session, turned), -turns)
+                    output = np.rot90(network(turned), -turns)
                     result += output[:, ::-1] if flip else output
             result /= 8
         if not np.isfinite(result).all():
             raise BackendError(
-                f"{self._network.name} gave values that are not finite ({self.choice.name}, "
-                f"{self.choice.precision}); try precision fp32 or another backend, or check the weights"
+                f"{self._network.name} gave values that are not finite ({self.engine.backend}, "
+                f"{self.engine.precision}); try precision fp32 or another backend, or check the weights"
             )
         return result
 

@@ -1,39 +1,59 @@
-"""ONNX Runtime: on CUDA when its build and the machine have it, else on the CPU. Float32."""
+"""ONNX Runtime: on the GPU that its build is made for (CUDA, DirectML, CoreML), else on the processor. Float32."""
 
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourpass import forks
-from fourpass.engine import hardware
-from fourpass.engine.backends import Model, Session
+from fourpass.engine import graphs, hardware
+from fourpass.engine.backends import Session
+from fourpass.engine.sources import OnnxFile, OurWeights, Source
 from fourpass.errors import BackendError
+
+# Of its execution providers, those that are a GPU to us; CoreML may run on Apple's neural engine as well.
+_GPUS = ("CUDAExecutionProvider", "DmlExecutionProvider", "ROCMExecutionProvider", "CoreMLExecutionProvider")
 
 
 class ONNXRuntime:
     """See `fourpass.engine.backends.Backend`."""
+
+    sources: tuple[type, ...] = (OurWeights, OnnxFile)
+    bytes_a_feature = 22.0
 
     def missing(self) -> str | None:
         if importlib.util.find_spec("onnxruntime"):
             return None
         return "onnxruntime is not installed; bring it with: pip install 'fourpass[onnxruntime]'"
 
-    def precisions(self) -> tuple[str, ...]:
+    def preferred_device(self) -> str:
+        return self.devices()[0]
+
+    def devices(self) -> tuple[str, ...]:
+        return ("gpu:0", "cpu") if _gpu_provider() else ("cpu",)
+
+    def precisions(self, device: str) -> tuple[str, ...]:
         return ("fp32",)
 
-    def load(self, model: Model, precision: str, threads: int | None) -> Session:
-        return _Session(model, threads)
+    def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
+        return _Session(source, device, threads)
+
+
+def _gpu_provider() -> str | None:
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    return next((name for name in _GPUS if name in there), None)
 
 
 class _Session:
     backend = "onnxruntime"
     precision = "fp32"
 
-    def __init__(self, model: Model, threads: int | None) -> None:
+    def __init__(self, source: Source, device: str, threads: int | None) -> None:
         import onnxruntime
 
         forks.use_threads()
@@ -42,19 +62,16 @@ class _Session:
         options.intra_op_num_threads = threads or hardware.usable_cpus()
         # The arena keeps the largest buffers of every shape that it has seen; tiles of other pictures then add up.
         options.enable_cpu_mem_arena = False
-        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-        source = model.onnx()
+        providers: list[Any] = [_gpu_provider()] if device != "cpu" else []
+        model = str(source.path) if isinstance(source, OnnxFile) else graphs.onnx_bytes(source)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(source) if isinstance(source, Path) else source, options, providers=providers
-            )
+            self._session = onnxruntime.InferenceSession(model, options, providers=[*providers, "CPUExecutionProvider"])
         except Exception as error:
             raise BackendError(f"onnxruntime cannot load the model: {_one_line(error)}") from None
         self._input = self._session.get_inputs()[0].name
         # A provider that cannot start falls back to the next one; say what runs, not what was asked for.
-        self.device = "CUDA" if self._session.get_providers()[0].startswith("CUDA") else "CPU"
-        self.threads: int | None = options.intra_op_num_threads if self.device == "CPU" else None
+        self.device = device if self._session.get_providers()[0] in _GPUS else "cpu"
+        self.threads: int | None = options.intra_op_num_threads if self.device == "cpu" else None
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         forks.use_threads()

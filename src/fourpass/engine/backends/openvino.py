@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the default backend; bfloat16 where the processor has instructions for it."""
+"""OpenVINO, on processors and on Intel's GPUs and NPUs; bfloat16 where the processor has instructions for it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import importlib.util
 import os
 import queue
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourpass import forks
-from fourpass.engine import hardware
-from fourpass.engine.backends import Model, Session
+from fourpass.engine import graphs, hardware
+from fourpass.engine.backends import Session
+from fourpass.engine.sources import OnnxFile, OurWeights, Source
 from fourpass.errors import BackendError
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -23,23 +23,31 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 class OpenVINO:
     """See `fourpass.engine.backends.Backend`."""
 
+    sources: tuple[type, ...] = (OurWeights, OnnxFile)
+    bytes_a_feature = 12.5
+
     def missing(self) -> str | None:
         if importlib.util.find_spec("openvino"):
             return None
         return "openvino is not installed; bring it with: pip install openvino"
 
-    def precisions(self) -> tuple[str, ...]:
-        return ("bf16", "fp32") if hardware.bf16_instructions() else ("fp32",)
+    def preferred_device(self) -> str:
+        return "cpu"
 
-    def load(self, model: Model, precision: str, threads: int | None) -> Session:
-        return _Session(model, precision, threads)
+    def devices(self) -> tuple[str, ...]:
+        return tuple(_our_name(name) for name in _core(os.getpid()).available_devices)
+
+    def precisions(self, device: str) -> tuple[str, ...]:
+        return ("bf16", "fp32") if device == "cpu" and hardware.bf16_instructions() else ("fp32",)
+
+    def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
+        return _Session(source, device, precision, threads)
 
 
 class _Session:
     backend = "openvino"
-    device = "CPU"
 
-    def __init__(self, model: Model, precision: str, threads: int | None) -> None:
+    def __init__(self, source: Source, device: str, precision: str, threads: int | None) -> None:
         forks.use_threads()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -47,18 +55,19 @@ class _Session:
         }
         if threads is None and hardware.cpu_quota() is not None:
             threads = hardware.usable_cpus()  # OpenVINO sees the machine's processors, not the container's share
-        if threads is not None:
+        if threads is not None and device == "cpu":
             settings["INFERENCE_NUM_THREADS"] = threads
-        source = model.onnx()
+        model = str(source.path) if isinstance(source, OnnxFile) else graphs.onnx_bytes(source)
         try:
             core = _core(os.getpid())
             # Shapes stay free: measured, that costs no speed, needs one compilation for all shapes, and a shorter one.
-            graph = core.read_model(str(source) if isinstance(source, Path) else source)
-            self._compiled = core.compile_model(graph, "CPU", settings)
+            self._compiled = core.compile_model(core.read_model(model), _their_name(device), settings)
         except RuntimeError as error:
             raise BackendError(f"openvino cannot load the model: {_first_line(error)}") from None
-        self.precision = precision
-        self.threads: int | None = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
+        self.device, self.precision = device, precision
+        self.threads: int | None = None
+        if device == "cpu":
+            self.threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
         # A request holds the buffers of one run, so that each thread that runs at the same time takes its own.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -75,6 +84,16 @@ class _Session:
             raise BackendError(f"openvino failed on an input of shape {image.shape}: {_first_line(error)}") from None
         finally:
             self._idle.put(request)
+
+
+def _our_name(device: str) -> str:
+    """``GPU.1`` is ``gpu:1``; a GPU without a number is the first."""
+    kind, _, number = device.lower().partition(".")
+    return f"gpu:{number or 0}" if kind == "gpu" else kind
+
+
+def _their_name(device: str) -> str:
+    return "GPU" if device == "gpu:0" else device.upper().replace(":", ".")
 
 
 @cache

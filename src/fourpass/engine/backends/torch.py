@@ -1,4 +1,4 @@
-"""PyTorch, for who has it already: on CUDA or Apple's MPS when there, else on the CPU. Only weights of ours."""
+"""PyTorch, for who has it already: on CUDA, Intel's XPU or Apple's MPS, else on the processor. Only weights of ours."""
 
 from __future__ import annotations
 
@@ -10,48 +10,64 @@ from numpy.typing import NDArray
 
 from fourpass import forks
 from fourpass.engine import hardware
-from fourpass.engine.backends import Model, Session
+from fourpass.engine.backends import Session
+from fourpass.engine.sources import OurWeights, Source
 from fourpass.errors import BackendError, ConfigError
+from fourpass.weights import Weights
 
 
 class Torch:
     """See `fourpass.engine.backends.Backend`."""
+
+    sources: tuple[type, ...] = (OurWeights,)
+    bytes_a_feature = 18.5
 
     def missing(self) -> str | None:
         if importlib.util.find_spec("torch"):
             return None
         return "torch is not installed; bring it with: pip install 'fourpass[train]'"
 
-    def precisions(self) -> tuple[str, ...]:
+    def preferred_device(self) -> str:
+        return self.devices()[0]
+
+    def devices(self) -> tuple[str, ...]:
         import torch
 
-        if _device() == "cuda":
-            return ("fp32", "bf16") if torch.cuda.is_bf16_supported() else ("fp32",)
-        if _device() == "cpu" and hardware.bf16_instructions():
-            return ("bf16", "fp32")
-        return ("fp32",)
+        count = torch.cuda.device_count() or torch.xpu.device_count() or int(torch.backends.mps.is_available())
+        return (*(f"gpu:{number}" for number in range(count)), "cpu")
 
-    def load(self, model: Model, precision: str, threads: int | None) -> Session:
-        return _Session(model, precision, threads)
+    def precisions(self, device: str) -> tuple[str, ...]:
+        import torch
+
+        if device == "cpu":
+            return ("bf16", "fp32") if hardware.bf16_instructions() else ("fp32",)
+        cuda = torch.cuda.is_available()
+        return ("fp32", "bf16") if cuda and torch.cuda.is_bf16_supported() else ("fp32",)
+
+    def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
+        assert isinstance(source, OurWeights)
+        if source.scale is None:
+            raise BackendError(f"{source}: scores run on the backends openvino, ncnn and onnxruntime, not on torch")
+        return _Session(source.weights, source.scale, device, precision, threads)
 
 
-def _device() -> str:
+def _their_name(device: str) -> str:
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "cpu":
+        return device
+    if torch.backends.mps.is_available():
+        return "mps"
+    return device.replace("gpu", "cuda" if torch.cuda.is_available() else "xpu")
 
 
 class _Session:
     backend = "torch"
 
-    def __init__(self, model: Model, precision: str, threads: int | None) -> None:
+    def __init__(self, weights: Weights, scale: int, device: str, precision: str, threads: int | None) -> None:
         import torch
 
         forks.use_threads()
-        if model.weights is None:
-            raise BackendError("the torch backend runs weights of ours, not ONNX files; take openvino or onnxruntime")
         if threads is not None and threads != torch.get_num_threads():
             raise ConfigError(
                 f"threads {threads} cannot be set for the torch backend: the whole program shares its "
@@ -59,22 +75,21 @@ class _Session:
             )
         from fourpass.models import build
 
-        self.device = _device()
-        self.precision = precision
-        self.threads: int | None = torch.get_num_threads() if self.device == "cpu" else None
-        self._scale = model.scale
+        self.device, self.precision = device, precision
+        self.threads: int | None = torch.get_num_threads() if device == "cpu" else None
+        self._scale, self._device = scale, _their_name(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        network: Any = build(model.weights).eval().requires_grad_(False).to(self.device)
+        network: Any = build(weights).eval().requires_grad_(False).to(self._device)
         self._network = network.to(memory_format=torch.channels_last)
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
         forks.use_threads()
-        narrow = torch.autocast(self.device, self._dtype, enabled=self.precision == "bf16")
+        narrow = torch.autocast(self._device.partition(":")[0], self._dtype, enabled=self.precision == "bf16")
         try:
             with torch.inference_mode(), narrow:
-                batch = torch.from_numpy(image).to(self.device)
+                batch = torch.from_numpy(image).to(self._device)
                 result = self._network(batch.contiguous(memory_format=torch.channels_last), self._scale)
                 array: NDArray[np.float32] = np.ascontiguousarray(result.float().cpu().numpy())
         except RuntimeError as error:

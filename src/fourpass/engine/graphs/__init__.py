@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from fourpass.engine.graphs import architectures, baselines
 from fourpass.engine.graphs.layers import Layers
 from fourpass.engine.graphs.nima import nima
+from fourpass.engine.sources import OurWeights
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.weights import Weights
 
@@ -28,16 +29,24 @@ class Architecture(NamedTuple):
     Attributes:
         scales: (**numbers) -> the trained scales.
         write: (layers, scale, **numbers) -> None; says the layers from the image to the result.
+        features: (scale, **numbers) -> channels of its widest layers for each output pixel, for the memory it takes.
+        halo: pixels of surroundings that a tile needs, where that is known (docs/engine.md).
+        carries_colour: whether a path takes the input's colours past the network.
     """
 
     scales: Callable[..., Sequence[int]]
     write: Callable[..., None]
+    features: Callable[..., float] = baselines.features
+    halo: int = 32
+    carries_colour: bool = True
 
 
 # A new one is one line here, its function beside the others, and a row in tests/engine/test_graphs.py.
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "eusr": Architecture(architectures.own_scales, architectures.eusr),
-    "swift": Architecture(architectures.own_scales, architectures.swift),
+    "eusr": Architecture(architectures.own_scales, architectures.eusr, halo=12, carries_colour=False),
+    "swift": Architecture(
+        architectures.own_scales, architectures.swift, architectures.swift_features, halo=architectures.SWIFT_HALO
+    ),
     "edsr": Architecture(baselines.one_scale, baselines.edsr),
     "mdsr": Architecture(baselines.mdsr_scales, baselines.mdsr),
     "srresnet": Architecture(baselines.one_scale, baselines.srresnet),
@@ -50,7 +59,25 @@ def scales(weights: Weights) -> tuple[int, ...]:
     Raises:
         WeightsError: the architecture cannot be built, or its numbers do not fit it.
     """
-    return tuple(sorted(_fitting(_architecture(weights).scales, weights)(**weights.metadata.numbers)))
+    return tuple(sorted(_fitting(architecture(weights).scales, weights)(**weights.metadata.numbers)))
+
+
+def architecture(weights: Weights) -> Architecture:
+    """Return what is known of the architecture of some weights.
+
+    Raises:
+        WeightsError: it is not one that the engine runs.
+    """
+    name = weights.metadata.architecture
+    if name not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise WeightsError(f"{weights.source}: architecture {name!r} is not one that the engine runs: {known}")
+    return ARCHITECTURES[name]
+
+
+def features(weights: Weights, scale: int) -> float:
+    """Return `Architecture.features` of some weights at a scale."""
+    return _fitting(architecture(weights).features, weights)(scale, **weights.metadata.numbers)
 
 
 def write(weights: Weights, scale: int, kind: Callable[[Weights], _Layers]) -> _Layers:
@@ -71,7 +98,7 @@ def write(weights: Weights, scale: int, kind: Callable[[Weights], _Layers]) -> _
     # Every path is walked, not only the wanted one, so that a tensor that no path knows is found.
     graphs = {each: kind(weights) for each in trained}
     for each, graph in graphs.items():
-        _fitting(_architecture(weights).write, weights)(graph, each, **weights.metadata.numbers)
+        _fitting(architecture(weights).write, weights)(graph, each, **weights.metadata.numbers)
     wanted = graphs[scale]
     wanted.used.update(*(graph.used for graph in graphs.values()))
     wanted.check_all_used()
@@ -107,12 +134,11 @@ def onnx_scores(weights: Weights) -> onnx.ModelProto:
     return write_scores(weights, OnnxLayers).model("nima", ("batch", 10), "batch")
 
 
-def _architecture(weights: Weights) -> Architecture:
-    architecture = weights.metadata.architecture
-    if architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise WeightsError(f"{weights.source}: architecture {architecture!r} is not one that the engine runs: {known}")
-    return ARCHITECTURES[architecture]
+def onnx_bytes(source: OurWeights) -> bytes:
+    """Return a network, or a score predictor where the scale is None, as a serialised ONNX model."""
+    model = onnx_scores(source.weights) if source.scale is None else onnx_model(source.weights, source.scale)
+    serialised: bytes = model.SerializeToString()
+    return serialised
 
 
 def _fitting(function: Callable[..., _Result], weights: Weights) -> Callable[..., _Result]:

@@ -13,6 +13,7 @@ from fourpass.engine.graphs.layers import Layers
 # As models/eusr.py and models/swift.py have them, which this file cannot import: they bring torch.
 RGB_MEAN = (114.4, 111.5, 103.0)
 MIDDLE = 127.5
+SWIFT_HALO = 17  # its receptive field at the usual depth: 16 convolutions of 3x3, and the interpolation
 
 
 def own_scales(scales: Sequence[int] = (2, 4, 8), **_: Any) -> Sequence[int]:
@@ -66,3 +67,8 @@ def swift(layers: Layers, scale: int, features: int = 64, blocks: int = 7, scale
     x = layers.conv(layers.add(x, first), f"final_conv.x{scale}", features, 3 * scale**2, 3)
     x = layers.add(layers.pixel_shuffle(x, scale), layers.enlarge(image, scale))
     layers.finish(layers.restore(x, middle, MIDDLE))
+
+
+def swift_features(scale: int, features: int = 64, blocks: int = 7, **_: Any) -> float:
+    """Channels for each output pixel: its widest layers have the input's size; the last two have the output's."""
+    return (3 * features + 3 * scale**2) / scale**2 + 6

@@ -24,6 +24,11 @@ def one_scale(scales: Sequence[int] = (4,), **_: Any) -> Sequence[int]:
     return scales
 
 
+def features(scale: int, features: int = 64, **_: Any) -> float:
+    """Channels for each output pixel of networks whose last hidden layers have the output's size."""
+    return features
+
+
 def mdsr_scales(scales: Sequence[int] = (2, 3, 4), **_: Any) -> Sequence[int]:
     """Return MDSR's trained scales."""
     return scales

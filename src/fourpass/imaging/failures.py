@@ -1,0 +1,50 @@
+"""What is wrong with a picture file that libvips gives up on, in one line with a way out."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pyvips
+
+from fourpass.errors import ImageError
+
+DAMAGED: Final = "get the file again, or open it in an editor and export what is left"
+# What libvips, libtiff, libjpeg and libheif say of codings that they know, or may know, and were built without.
+_UNSUPPORTED: Final = re.compile(
+    r"not (?:been )?(?:configured|supported|implemented|compiled)|unsupported|cannot handle|compression scheme",
+    re.IGNORECASE,
+)
+
+
+def refusal(name: str, key: str, error: pyvips.Error) -> ImageError:
+    """Return the error to raise: what is damaged is told from what this build of libvips has no decoder for.
+
+    Args:
+        name: of the file, for messages.
+        key: its format, in `formats.FORMATS`.
+        error: that libvips gave up with.
+    """
+    said = str(error)
+    if key == "heif":
+        return ImageError(
+            f"{name}: this build of libvips cannot decode this HEIF ({_reason(error)}); export it as JPEG, PNG or AVIF "
+            "first"
+        )
+    if "labq" in said:
+        return ImageError(f"{name}: is 8-bit Lab, which libvips does not read; convert it to RGB first")
+    if "differs from page" in said:
+        return ImageError(f"{name}: its pages differ in kind; split it into a file a page")
+    if _UNSUPPORTED.search(said):
+        return ImageError(
+            f"{name}: is coded in a way that this build of libvips does not support ({_reason(error)}); convert it to "
+            "PNG or a plain TIFF first"
+        )
+    return ImageError(f"{name}: is cut short or damaged ({_reason(error)}); {DAMAGED}")
+
+
+def _reason(error: pyvips.Error) -> str:
+    """Return what libvips says of a failure, in one short line."""
+    said = [line.strip() for line in str(error.detail or error.message).splitlines()]
+    lines = [line for line in said if line and "bad seek to" not in line]  # libheif only feels for the end so
+    return lines[0] if lines else "libvips gives no reason"
