@@ -28,7 +28,9 @@ def nearest(argument):
 
 
 def by_name(argument):
-    """Do what the start of the upload says: sleep, crash, bug, or write it back."""
+    """Do what the start of the upload says: sleep, crash, bug, fill the disk, or write it back."""
+    from fourpass.disk import atomic
+    from fourpass.errors import ImageError
 
     def handle(task, progress):
         words = Path(task.source).read_bytes()[:40].decode("latin-1").split()
@@ -38,6 +40,12 @@ def by_name(argument):
                 time.sleep(float(words[1]) / 10)
         if words[0] == "crash":
             os._exit(3)
+        if words[0] == "full":
+            try:
+                with open("/dev/full", "wb") as file:
+                    file.write(b"x")
+            except OSError as error:
+                raise atomic.unwritable("result", error, ImageError) from None
         if words[0] == "bug":
             raise KeyError("a mistake of ours")
         (Path(task.folder) / "result.png").write_bytes(b"x" * 1000)

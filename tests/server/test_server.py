@@ -279,7 +279,7 @@ def raw(client, content):
 
 
 def test_a_client_that_sends_a_byte_a_second_is_dropped(slow):
-    head = b"POST /v1/upscale HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n"
+    head = b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n"
     head += b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
     with raw(slow, head) as connection:
         began, answer = time.monotonic(), b""
@@ -298,7 +298,7 @@ def test_a_client_that_stops_reading_holds_up_nobody(slow):
     job = post(slow, b"fine", "/v1/jobs").json()
     finished(slow, job["id"])
     path = f"/v1/jobs/{job['id']}/result".encode()
-    stuck = [raw(slow, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(20)]
+    stuck = [raw(slow, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(20)]
     assert post(slow, b"fine").status_code == 200
     for connection in stuck:
         connection.close()
@@ -320,7 +320,8 @@ def test_results_age_out_and_give_way(tmp_path):
         finished(client, job["id"])
         time.sleep(1.5)
         problem(client.get(f"/v1/jobs/{job['id']}"), 404)
-        assert not list(tmp_path.iterdir())
+        assert [file.name for file in tmp_path.glob("*/*")] == ["lock"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_shutdown_cancels_what_waits_and_stops_the_workers():

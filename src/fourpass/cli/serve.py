@@ -15,6 +15,7 @@ def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, help="Port to listen on."),
     token: str | None = typer.Option(None, envvar="FOURPASS_TOKEN", help="Bearer token that requests must carry."),
+    name: list[str] = typer.Option([], help="Host name that browsers may use without a token; may be repeated."),
     model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
     workers: int = typer.Option(1, help="Processes that upscale; each holds the network."),
     queue: int = typer.Option(32, help="Jobs that may wait."),
@@ -24,15 +25,17 @@ def serve(
     job_minutes: float = typer.Option(30, help="A job that takes longer is stopped."),
     keep_minutes: float = typer.Option(60, help="How long results are kept."),
     keep_gigabytes: float = typer.Option(4, help="Of results on disk; the oldest go first."),
-    folder: Path | None = typer.Option(None, help="Where uploads and results lie; default: a temporary folder."),
+    folder: Path | None = typer.Option(
+        None, help="Where the server makes its folder for uploads and results; default: among temporary files."
+    ),
 ) -> None:
     """Serve a page to drop photos on, and an HTTP API, on this machine."""
     from fourpass.errors import ConfigError, missing_extra
 
     try:
         import multipart  # noqa: F401
-        import uvicorn
 
+        from fourpass.server import listener, worker
         from fourpass.server.app import create_app
     except ImportError as error:
         raise missing_extra("serve", error.name or "fastapi") from None
@@ -42,6 +45,7 @@ def serve(
         host=host,
         port=port,
         token=token,
+        names=tuple(each.lower() for each in name),
         model=model,
         workers=workers,
         queue=queue,
@@ -60,15 +64,5 @@ def serve(
         )
     if folder and not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK):
         raise ConfigError(f"--folder {folder}: cannot be written; name another")
-    config = uvicorn.Config(
-        create_app(settings),
-        host=host,
-        port=port,
-        log_level="info",
-        server_header=False,
-        limit_concurrency=max(64, 4 * queue),
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=int(settings.grace_seconds) + 5,
-        h11_max_incomplete_event_size=2**16,
-    )
-    uvicorn.Server(config).run()
+    worker.check(settings.model)
+    listener.make(create_app(settings), settings).run()

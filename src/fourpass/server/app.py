@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,16 +23,16 @@ from starlette.formparsers import MultiPartException
 
 from fourpass import __version__
 from fourpass.server import options, problems, worker
+from fourpass.server.folder import private
 from fourpass.server.guard import Guard
 from fourpass.server.jobs import DONE, Job, Jobs, QueueFullError
-from fourpass.server.pool import Failure, Handler, Pool
+from fourpass.server.pool import FULL, Failure, Handler, Pool
 from fourpass.server.problems import ProblemError
 from fourpass.server.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
 _HEARTBEAT = 10.0
-# What kinds of failure tell the client; other kinds are the server's own fault.
-_STATUS = {"ImageError": 422, "ConfigError": 422, "TooLargeError": 413, "timeout": 504, "cancelled": 409, "crash": 500}
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1")  # of a form; pictures have none
 # The page runs what it brings along, shows pictures it made itself, and talks to this server alone.
 _HEADERS = {
     "Content-Security-Policy": (
@@ -63,19 +64,15 @@ def create_app(settings: Settings, start: Callable[[Any], Handler] = worker.star
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        own = None if settings.folder else tempfile.mkdtemp(prefix="fourpass-")
-        folder = settings.folder or Path(str(own))
-        folder.mkdir(parents=True, exist_ok=True)
-        pool = await asyncio.to_thread(Pool, start, worker.Argument.of(settings), settings.workers)
-        app.state.pool, app.state.jobs = pool, Jobs(settings, pool, folder)
-        app.state.jobs.start()
-        try:
-            yield
-        finally:
-            await app.state.jobs.close()
-            await asyncio.to_thread(pool.close)
-            if own:
-                shutil.rmtree(own, ignore_errors=True)
+        with private(settings.folder) as folder:
+            pool = await asyncio.to_thread(Pool, start, worker.Argument.of(settings), settings.workers)
+            app.state.pool, app.state.jobs = pool, Jobs(settings, pool, folder)
+            app.state.jobs.start()
+            try:
+                yield
+            finally:
+                await app.state.jobs.close()
+                await asyncio.to_thread(pool.close)
 
     app = FastAPI(
         title="fourpass",
@@ -112,7 +109,7 @@ def _form(example_scale: int) -> dict[str, Any]:
 
 
 def _add_upscaling(app: FastAPI, settings: Settings) -> None:
-    refusals = (400, 401, 408, 413, 415, 422, 429, 500, 503, 504)
+    refusals = (400, 401, 403, 408, 413, 415, 422, 429, 500, 507, 503, 504)
 
     @app.post(
         "/v1/upscale",
@@ -215,6 +212,7 @@ def _add_about(app: FastAPI, settings: Settings) -> None:
         """List the packaged weights, and what this server takes."""
         return {"models": await asyncio.to_thread(_models), "default": settings.model, "limits": _limits(settings)}
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", responses=problems.documented(503))
     async def health() -> dict[str, Any]:
         """Say whether the server takes work."""
@@ -227,6 +225,7 @@ def _add_about(app: FastAPI, settings: Settings) -> None:
         """Counts in the text format of Prometheus."""
         return PlainTextResponse(_metrics(app), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(PAGE / "index.html", headers=_HEADERS)
@@ -241,13 +240,22 @@ async def _accept(request: Request, jobs: Jobs, settings: Settings, limit: int) 
         raise ProblemError(
             415, f"content type {kind or '(none)'} is not multipart/form-data; send the picture as a form"
         )
+    charset = Message()
+    charset["Content-Type"] = request.headers["content-type"]
+    if charset.get_content_charset("utf-8") not in _CHARSETS:
+        raise ProblemError(415, "the form's charset is not utf-8; leave it out or send utf-8")
     try:
         job = jobs.admit()
     except QueueFullError:
         headers = {"Retry-After": "10", "Connection": "close"}
         raise ProblemError(429, f"{settings.queue} jobs wait already; come back later", headers) from None
+    except OSError as error:
+        raise _disk(error) from None
     try:
         await _read_form(request, job, limit)
+    except OSError as error:
+        jobs.refuse(job)
+        raise _disk(error) from None
     except BaseException:
         jobs.refuse(job)
         raise
@@ -272,10 +280,17 @@ async def _read_form(request: Request, job: Job, limit: int) -> None:
             job.task = worker.Task(str(source), str(job.folder), chosen.model_dump(), limit)
     except MultiPartException as error:
         raise ProblemError(400, f"the form cannot be read ({error.message})") from None
+    except (UnicodeError, LookupError):
+        raise ProblemError(400, "the form's names are not utf-8; send them as utf-8") from None
+
+
+def _disk(error: OSError) -> Exception:
+    """Return what to tell of an upload that cannot be kept; anything but a full disk is ours to look into."""
+    return problems.of_failure("full", "") if error.errno in FULL else error
 
 
 def _keep(image: UploadFile, target: Path) -> int:
-    with target.open("wb") as file:
+    with open(target, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         shutil.copyfileobj(image.file, file)
         return file.tell()
 
@@ -288,11 +303,11 @@ async def _disconnected(request: Request) -> None:
 def _raise_failure(job: Job) -> None:
     if job.state != DONE:
         failure = job.failure or Failure("internal", "the job failed")
-        raise ProblemError(_STATUS.get(failure.kind, 500), failure.detail)
+        raise problems.of_failure(failure.kind, failure.detail)
 
 
 def _state(job: Job) -> JobState:
-    detail = job.failure.detail if job.failure else None
+    detail = problems.of_failure(job.failure.kind, job.failure.detail).detail if job.failure else None
     report = {name: value for name, value in job.report.items() if name != "file"}
     return JobState(id=job.id, state=job.state, progress=round(job.progress, 4), detail=detail, report=report)
 

@@ -1,4 +1,4 @@
-"""What stands before the application: size and time limits on bodies, the token, and counts of what was answered."""
+"""What stands before the application: limits on bodies and requests, the token or the site, and counts of answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fourpass.server import sites
 from fourpass.server.problems import response
 from fourpass.server.settings import Settings
 
@@ -23,6 +24,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, closing: Callable[[], bool]) -> None:
         self._app, self._settings, self._closing = app, settings, closing
         self.answered: Counter[tuple[str, int]] = Counter()
+        self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with a problem."""
@@ -40,6 +42,8 @@ class Guard:
             # A client that stops reading would hold its answer for ever.
             await asyncio.wait_for(send(message), settings.idle_seconds)
 
+        counted = scope["path"] != "/healthz"  # which is answered however busy the server is
+        self._active += counted
         refusal = self._refusal(scope)
         try:
             if refusal is None:
@@ -53,6 +57,7 @@ class Guard:
         except (asyncio.TimeoutError, ConnectionError):
             status = status or 499  # the client went away, or might as well have
         finally:
+            self._active -= counted
             self.answered[scope["method"] if scope["method"] in _METHODS else "other", status] += 1
 
     def _refusal(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
@@ -65,6 +70,12 @@ class Guard:
             if not hmac.compare_digest(given, f"Bearer {settings.token}".encode()):
                 detail = "this server wants its bearer token: send the header 'Authorization: Bearer TOKEN'"
                 return 401, detail, {"WWW-Authenticate": "Bearer", "Connection": "close"}
+        if settings.token is None and path != "/healthz":
+            foreign = sites.refusal(headers, settings) if not public else sites.unknown_host(headers, settings)
+            if foreign:
+                return 403, foreign, {"Connection": "close"}
+        if self._active > settings.requests:
+            return 503, "the server is busy; try again soon", {"Retry-After": "5", "Connection": "close"}
         if self._closing() and scope["method"] == "POST":
             return 503, "the server is shutting down; try again later", {"Retry-After": "30", "Connection": "close"}
         length = headers.get("content-length", b"0")

@@ -18,6 +18,7 @@ from fourpass.server.pool import Failure, Outcome, Pool
 from fourpass.server.settings import Settings
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+_HEAL = 0.5  # seconds between looks for idle workers that died
 OVER = (DONE, FAILED, CANCELLED)
 
 
@@ -82,7 +83,7 @@ class Jobs:
     def start(self) -> None:
         """Begin to carry jobs; call it in the event loop."""
         self._carriers = [asyncio.create_task(self._carry()) for _ in range(self.settings.workers)]
-        self._carriers.append(asyncio.create_task(self._sweep()))
+        self._carriers += [asyncio.create_task(self._sweep()), asyncio.create_task(self._heal())]
 
     @property
     def waiting(self) -> int:
@@ -103,7 +104,7 @@ class Jobs:
         if self.waiting >= self.settings.queue:
             raise QueueFullError
         job = Job(secrets.token_urlsafe(24), self.folder / secrets.token_hex(16))
-        job.folder.mkdir(parents=True)
+        job.folder.mkdir(mode=0o700)
         self._jobs[job.id] = job
         return job
 
@@ -156,7 +157,7 @@ class Jobs:
                     yield None
 
     async def close(self) -> None:
-        """Finish what runs, within the grace, and cancel the rest."""
+        """Finish what runs, within the grace, and cancel the rest; a second call finds nothing left to do."""
         self.closing = True
         for job in list(self._jobs.values()):
             if job.state == QUEUED:
@@ -214,6 +215,11 @@ class Jobs:
         job.touch()
         if state != DONE or job.id not in self._jobs:
             shutil.rmtree(job.folder, ignore_errors=True)
+
+    async def _heal(self) -> None:
+        while True:
+            await asyncio.sleep(_HEAL)
+            await asyncio.to_thread(self.pool.heal)
 
     async def _sweep(self) -> None:
         while True:

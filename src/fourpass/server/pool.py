@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
+import os
 import queue
 import threading
 import time
@@ -13,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk, and of what a user may have of it
 _POLL = 0.1  # seconds between looks at deadlines and cancellations
 
 
@@ -21,7 +24,7 @@ class Failure:
     """Why a task was not done.
 
     Attributes:
-        kind: name of the fourpass error class, or ``crash``, ``timeout``, ``cancelled``, ``internal``.
+        kind: name of the fourpass error class, or ``crash``, ``timeout``, ``cancelled``, ``full``, ``internal``.
         detail: one line for the client.
     """
 
@@ -50,6 +53,7 @@ class Pool:
         for worker in self._all:
             self._idle.put(worker)
         self.replaced = 0
+        self._closed = False
 
     def run(
         self,
@@ -86,6 +90,19 @@ class Pool:
         with self._lock:
             return sum(worker.alive() for worker in self._all)
 
+    def heal(self) -> None:
+        """Replace idle workers that died, before a task finds them; blocks while processes start."""
+        for _ in range(self._idle.qsize()):
+            try:
+                worker = self._idle.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                if not worker.alive() and not self._closed:
+                    worker = self._replace(worker)
+            finally:
+                self._idle.put(worker)
+
     def pids(self) -> list[int]:
         """Process ids of the workers."""
         with self._lock:
@@ -94,6 +111,7 @@ class Pool:
     def close(self) -> None:
         """Stop all workers at once."""
         with self._lock:
+            self._closed = True
             for worker in self._all:
                 worker.stop()
 
@@ -146,12 +164,19 @@ class _Worker:
 
     def stop(self) -> None:
         self.usable = False
-        self.process.terminate()
+        self.process.kill()  # it minds no gentler signal, and holds nothing that must be put in order
         self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join(5)
         self._pipe.close()
+
+
+def _kind(error: BaseException) -> str:
+    """Return the name of an error's class; ``full`` where a full disk is behind it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return "full"
+        cause = cause.__context__
+    return type(error).__name__
 
 
 def _work(pipe: Connection, start: Callable[[Any], Handler], argument: Any) -> None:
@@ -161,7 +186,10 @@ def _work(pipe: Connection, start: Callable[[Any], Handler], argument: Any) -> N
 
     from fourpass.errors import FourpassError
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a group's signal is the server's to handle
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    os.umask(0o077)
     handler: Handler | None = None
     with contextlib.suppress(EOFError, OSError):
         while True:
@@ -171,7 +199,7 @@ def _work(pipe: Connection, start: Callable[[Any], Handler], argument: Any) -> N
                     handler = start(argument)
                 pipe.send(("done", handler(task, lambda share: pipe.send(("progress", share)))))
             except FourpassError as error:
-                pipe.send(("failed", (type(error).__name__, str(error))))
+                pipe.send(("failed", (_kind(error), str(error))))
             except Exception:
                 traceback.print_exc()
                 pipe.send(("failed", ("internal", "the server failed over this picture; its log says why")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,27 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+
+# What the failure of a job tells the client; other kinds are the server's own fault.
+_STATUS = {
+    "ImageError": 422,
+    "ConfigError": 422,
+    "TooLargeError": 413,
+    "timeout": 504,
+    "cancelled": 409,
+    "crash": 500,
+    "full": 507,
+}
+# What a client is told instead of a way out that only the command line has.
+_WORDS = (
+    (r"; if you trust it, raise the limit with --max-pixels \d+", "; make it smaller first"),
+    (r"; [^;]* with -o\b", ""),
+    (r"; try another format with --ext", "; try another format"),
+    (r"; give it less with --max-memory, or close other programs", "; ask for a smaller output"),
+    (r"--(scale|width|height|longest|megapixels|fit|strength|format|quality|strip|self-ensemble)\b", r"\1"),
+    (r"--ext\b", "format"),
+)
+_FULL = "the server's disk is full; try again later, or ask for a smaller output or format"
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -36,6 +58,19 @@ class ProblemError(Exception):
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+def of_failure(kind: str, detail: str) -> ProblemError:
+    """Return the problem that a job's failure is.
+
+    Args:
+        kind, detail: as `fourpass.server.pool.Failure` has them; the detail may name options of the command line.
+    """
+    if kind == "full":
+        return ProblemError(507, _FULL)
+    for pattern, words in _WORDS:
+        detail = re.sub(pattern, words, detail)
+    return ProblemError(_STATUS.get(kind, 500), detail)
 
 
 def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -19,6 +19,9 @@ class Settings:
         token: bearer token that requests must carry; None: none is asked for.
         workers: processes that decode and upscale, each with its own copy of the network.
         threads: of each worker; None: the cores shared evenly.
+        names: host names that browsers may use for it without a token, beside this machine's own.
+        requests: how many are answered at the same time; up to as many connections may wait beside them.
+        head_seconds: the first line and the headers of a request must be there by then.
         queue: jobs that may wait or be on their way in; one more is told to come back (429).
         max_bytes: of an uploaded file.
         max_pixels: of an input picture, all its frames together.
@@ -30,7 +33,8 @@ class Settings:
         keep_seconds: how long a finished job and its result are kept.
         keep_bytes: of results on disk, together; the oldest go first.
         grace_seconds: how long a shutdown waits for running jobs.
-        folder: where uploads and results lie; None: a temporary one that goes with the server.
+        folder: where the server makes its own folder for uploads and results, which goes with it; None: among the
+            temporary files.
         model: packaged name or path of the weights.
     """
 
@@ -39,6 +43,9 @@ class Settings:
     token: str | None = None
     workers: int = 1
     threads: int | None = None
+    names: tuple[str, ...] = ()
+    requests: int = 128
+    head_seconds: float = 10.0
     queue: int = 32
     max_bytes: int = 64 * 2**20
     max_pixels: int = 40_000_000

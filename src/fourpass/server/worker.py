@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fourpass.errors import ConfigError, FourpassError
+from fourpass import conversion
+from fourpass.errors import ConfigError, FourpassError, WeightsError
 from fourpass.server.pool import Handler
 from fourpass.server.settings import Settings
 
@@ -60,6 +61,19 @@ class Task:
     limit: int
 
 
+def check(model: str) -> None:
+    """Find out whether a model can be served, before a client does.
+
+    Raises:
+        WeightsError: its file is missing, damaged, or is not a network that upscales.
+    """
+    from fourpass.jobs.settings import weights_files
+
+    for file in weights_files(model):
+        if file.suffix.lower() != ".onnx" and "scales" not in conversion.load(file).metadata.numbers:
+            raise WeightsError(f"{model}: is not a network that upscales; see: fourpass models")
+
+
 def start(argument: Argument) -> Handler:
     """Return the function that does tasks; it keeps the last few networks loaded."""
     from fourpass.imaging import formats
@@ -89,7 +103,9 @@ def start(argument: Argument) -> Handler:
         )
         network = upscaler(options.strength)
         try:
-            planned = job.plan(network, task.source, wishes, key=_format(options.format), name="result")
+            planned = job.plan(
+                network, task.source, wishes, key=_format(options.format), name="result", source_name="image"
+            )
             if planned.pixels > task.limit:
                 raise TooLargeError(
                     f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1e6:.4g} megapixels, more than the "
@@ -97,7 +113,16 @@ def start(argument: Argument) -> Handler:
                 )
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
-            lost = job.upscale_file(network, task.source, target, planned, wishes, progress=progress)
+            lost = job.upscale_file(
+                network,
+                task.source,
+                target,
+                planned,
+                wishes,
+                progress=progress,
+                source_name="image",
+                target_name="result",
+            )
         except FourpassError as error:  # where the upload lies is nobody's business
             raise type(error)(str(error).replace(task.source, "image").replace(task.folder, "")) from None
         return {
