@@ -26,7 +26,7 @@ def compare(
     votes: list[Path] = typer.Option([], help="Rate exported votes instead of writing a page; may be repeated."),
 ) -> None:
     """Write a standalone page: slider, synchronised zoom, numbers, difference map, blind test with a rating."""
-    from fourpass.data.layouts import SUFFIXES
+    from fourpass.imaging.formats import SUFFIXES
     from fourpass.evaluation.compare import load_entries, page, rate_votes
     from fourpass.evaluation.measures import choose
 
