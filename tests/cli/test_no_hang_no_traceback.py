@@ -123,7 +123,7 @@ def test_an_empty_argument_is_named(arguments: list[str], fourpass: Run) -> None
     code, _, err = fourpass(*arguments)
     assert code == 2
     assert len(err) == 1
-    assert "empty" in err[0] or arguments == [""], err
+    assert "is an empty text" in err[0] or arguments == [""], err
     assert sorted(os.listdir()) == before
 
 
@@ -142,7 +142,7 @@ def test_streams_that_are_closed(doubling: Path) -> None:
 @posix
 def test_a_reader_that_has_had_enough_and_a_full_disk(doubling: Path) -> None:
     done = shell("FP upscale --help | head -c 1", doubling)
-    assert (done.stdout.strip(), done.stderr) == (b"", b"")
+    assert (len(done.stdout), done.stderr) == (1, b"")
     if os.path.exists("/dev/full"):
         done = shell("FP models > /dev/full", doubling)
         assert done.returncode == 2
