@@ -159,6 +159,19 @@ def test_pil_with_a_transparent_palette_entry(upscaler, rgba):
     assert fourpass.upscale(palette, 2, upscaler=upscaler).mode == "RGBA"
 
 
+def test_pil_with_transparency_in_the_palette_itself(upscaler):
+    image_module = pytest.importorskip("PIL.Image")
+    half = image_module.new("RGBA", (30, 20), (9, 200, 9, 255))
+    half.paste((0, 0, 0, 0), (0, 0, 15, 20))
+    palette = half.quantize()
+    assert palette.mode == "P"
+    assert palette.palette.mode == "RGBA"
+    assert "transparency" not in palette.info
+    alpha = np.asarray(fourpass.upscale(palette, 2, upscaler=upscaler))[..., 3]
+    assert (alpha[:, :26] == 0).all()
+    assert (alpha[:, 34:] == 255).all()
+
+
 def test_torch(upscaler, rgb):
     torch = pytest.importorskip("torch")
     single = torch.from_numpy(rgb.astype(np.float32) / 255).permute(2, 0, 1).requires_grad_()

@@ -256,7 +256,7 @@ def test_self_ensemble_tile_and_memory(folder: Path, upscale: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="wants POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_run_leaves_no_half_file(folder: Path, doubling: Path, number: int, code: int) -> None:
     """The first file is done, the second is stopped in the middle; the report says so."""
     big = make.random_pixels(800, 1000, 3)

@@ -157,6 +157,9 @@ def test_missing_data_are_named_with_their_page_and_place(tmp_path):
     for word in ("missing DIV2K", "3,530,603,713 bytes", "eusr: waits for DIV2K", "table1: fourpass reproduce table1"):
         assert word in done.output
     assert not (tmp_path / "out").exists()
+    assert "missing AVA" not in done.output  # the packaged predictors serve there
+    done = CliRunner().invoke(app, ["reproduce", "all", "--data", str(root), "--dry-run", "-o", str(tmp_path / "out")])
+    assert "missing AVA" in done.output
 
 
 @pytest.mark.parametrize(

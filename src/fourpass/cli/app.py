@@ -60,7 +60,8 @@ def _refuse_empty(parameter: Any) -> None:
 
     def checked(context: Any, value: Any) -> Any:
         if value == "" or (isinstance(value, (list, tuple)) and "" in value):
-            name = parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.human_readable_name
+            longest = parameter.opts[-1]
+            name = longest if longest.startswith("-") else (parameter.metavar or parameter.name.upper()).rstrip(".")
             raise ConfigError(f"{name} is an empty text, say of a variable that is not set; leave it out or fill it in")
         return process(context, value)
 

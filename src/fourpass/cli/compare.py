@@ -28,6 +28,7 @@ def compare(
     """Write a standalone page: slider, synchronised zoom, numbers, difference map, blind test with a rating."""
     from fourpass.evaluation.compare import load_entries, page, rate_votes
     from fourpass.evaluation.measures import choose
+    from fourpass.imaging.formats import SUFFIXES
 
     if votes:
         for label, strength, won, played in rate_votes(votes):
@@ -39,7 +40,7 @@ def compare(
         raise ConfigError("lr_psnr needs the inputs of the results; use fourpass evaluate for it")
     labelled = _labelled(pictures or [])
     others = [each for each in (reference, ma_model) if each]
-    overwriting.check([*labelled.values(), *others], [output])
+    overwriting.check([*labelled.values(), *others], [output], suffixes=SUFFIXES)
     entries = load_entries(labelled, reference, scale)
     text = page(entries, names, protocol_of(scale, channel, border, ma_model))
     make_folder(output.parent)

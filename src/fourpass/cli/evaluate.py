@@ -103,9 +103,11 @@ def refuse_overwriting(
     folders: Sequence[Path], methods: Sequence[Method], ma_model: Path | None, outputs: Sequence[Path]
 ) -> None:
     """Refuse to write over anything that is measured, or measured with; raises ConfigError."""
+    from fourpass.imaging.formats import SUFFIXES
+
     sources = [method.source for method in methods if method.source]
     reads = [*folders, *(weights.locate(each) if each in weights.available() else each for each in sources)]
-    overwriting.check([*reads, *([ma_model] if ma_model else [])], outputs)
+    overwriting.check([*reads, *([ma_model] if ma_model else [])], outputs, suffixes=SUFFIXES)
 
 
 def _files_in(folder: Path) -> list[Path]:

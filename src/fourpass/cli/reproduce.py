@@ -67,8 +67,11 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
         raise ConfigError(f"{root}: no such folder; docs/reproduce.md says what goes into it")
     steps = Plan(recipes, root, output, recipe_folder(), device).steps()
     lacking = missing(root)
+    wanted = {name for step in steps for name in step.sources}
     for name, why in lacking.items():
         source = SOURCES[name]
+        if name not in wanted and source.wanted:
+            continue  # of other recipes
         print(f"missing {name}: {why}")
         print(f"    fetch it from {source.page}: {source.files}; it goes to {root / source.folder}")
         if source.checksum:

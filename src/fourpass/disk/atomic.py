@@ -35,6 +35,8 @@ def whole(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Bin
             exception, nothing is left of it.
     """
     target = Path(os.path.realpath(path))
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(target)  # finds out now, and not after the work, that the name is too long
     if os.path.exists(target) and not os.path.isfile(target):
         kind = "is a folder" if os.path.isdir(target) else "is no ordinary file"
         raise _InTheWayError(kind)

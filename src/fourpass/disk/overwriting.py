@@ -7,7 +7,7 @@ import os
 import posixpath
 import stat
 import unicodedata
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
 from fourpass.errors import ConfigError
@@ -16,7 +16,13 @@ Name = str | os.PathLike[str] | int  # a path, a file:// URL, or the number of a
 _FILE = "file://"
 
 
-def check(reads: Iterable[Name], writes: Sequence[Name], *, way_out: str = "name another file") -> None:
+def check(
+    reads: Iterable[Name],
+    writes: Sequence[Name],
+    *,
+    suffixes: Collection[str] | None = None,
+    way_out: str = "name another file",
+) -> None:
     """Refuse to write over a file that is read, or two outputs into one file.
 
     Files are told apart by what they are, and not by how they are spelt: links of both kinds, relative and absolute
@@ -25,6 +31,7 @@ def check(reads: Iterable[Name], writes: Sequence[Name], *, way_out: str = "name
     Args:
         reads: files that are going to be read; of a folder, every file in it and below. What is not there is ignored.
         writes: files that are going to be written.
+        suffixes: of a folder, only files with one of these, in lower case, are read; None: all.
         way_out: what to do, for the message.
 
     Raises:
@@ -44,7 +51,7 @@ def check(reads: Iterable[Name], writes: Sequence[Name], *, way_out: str = "name
             existing[known] = each
     if not existing:  # what is not there yet cannot be an input
         return
-    for read in _files(reads):
+    for read in _files(reads, suffixes):
         known = identity(read)
         if known in existing:
             name, source = _shown(existing[known]), _shown(read)
@@ -115,7 +122,7 @@ def inside(folder: Name, others: Iterable[Name]) -> bool:
     return False
 
 
-def _files(names: Iterable[Name]) -> Iterator[Name]:
+def _files(names: Iterable[Name], suffixes: Collection[str] | None) -> Iterator[Name]:
     """Yield files, those of folders and of folders in them too, through links; a circle of links ends."""
     for name in names:
         path = name if isinstance(name, int) else local(os.fspath(name))
@@ -124,7 +131,9 @@ def _files(names: Iterable[Name]) -> Iterator[Name]:
             continue
         seen = {identity(path)}
         for folder, below, files in os.walk(path, followlinks=True):
-            yield from (os.path.join(folder, file) for file in files)
+            for file in files:
+                if suffixes is None or os.path.splitext(file)[1].lower() in suffixes:
+                    yield os.path.join(folder, file)
             fresh = {each: identity(os.path.join(folder, each)) for each in below}
             below[:] = [each for each, known in fresh.items() if known not in seen]
             seen |= set(fresh.values())

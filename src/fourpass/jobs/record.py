@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -175,10 +176,13 @@ def digest(source: str | os.PathLike[str] | bytes) -> str:
     """Return the SHA-256 of a file's contents, or of bytes, in hexadecimal.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is none: a pipe would have us wait.
     """
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
+    if not os.path.isfile(source):
+        os.stat(source)
+        raise OSError(errno.EINVAL, "is no ordinary file", os.fspath(source))
     total = hashlib.sha256()
     with open(source, "rb") as stream:
         while block := stream.read(2**20):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fourpass import __version__, weights
-from fourpass.errors import WeightsError
+from fourpass.errors import ConfigError, WeightsError
 from fourpass.jobs.job import Wishes
 from fourpass.jobs.record import digest
 from fourpass.weights import family
@@ -36,13 +36,17 @@ def settings(
 
     Raises:
         WeightsError: a weights file is not there, or cannot be read.
+        ConfigError: the mask cannot be read.
     """
     used = weights_files(model, perceptual)
     try:
         hashes = [digest(file) for file in used]
-        painted = None if mask is None else digest(mask)
     except OSError as error:
         raise WeightsError(f"{error.filename}: cannot be read ({error.strerror or error})") from None
+    try:
+        painted = None if mask is None else digest(mask)
+    except OSError as error:
+        raise ConfigError(f"{mask}: the strength map cannot be read ({error.strerror or error})") from None
     held = {
         "consistency": consistency,
         "strength_map": painted,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from fourpass.disk import atomic
 from fourpass.errors import ConfigError
 from fourpass.reproduction.plan import Step
 
@@ -123,10 +124,8 @@ def _read(file: Path) -> dict[str, list[str]]:
 
 
 def _write(file: Path, record: dict[str, list[str]]) -> None:
-    temporary = file.with_name(f"{file.name}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(file)
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be written ({error.strerror}); name another folder with -o") from None
+        raise ConfigError(f"{file.parent}: cannot be made ({error.strerror}); name another folder with -o") from None
+    atomic.write(file, (json.dumps(record, indent=1) + "\n").encode(), ConfigError)

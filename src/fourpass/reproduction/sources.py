@@ -25,7 +25,7 @@ class Source:
         files: names and sizes of what one fetches there.
         checksum: as published, and by whom; empty where nobody publishes one.
         why_missing: folder -> what is wrong there, empty if nothing is.
-        wanted: whether the experiments wait for it; without it, what is fetched by itself or said to be missing.
+        wanted: whether experiments wait for it; what they do not wait for is fetched by itself, or said to be missing.
     """
 
     folder: str

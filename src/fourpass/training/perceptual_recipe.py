@@ -46,6 +46,7 @@ class PerceptualRecipe(_Weighted):
             upscaled lie 6 to 10 times as far apart, out of what they know.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         flat_share: odds that a patch shows nothing but a colour drawn at random, which teaches the network to keep it.
+        wear: a table ``[wear]``: what wears the inputs, see `fourpass.data.wear.Wear`; the truth keeps its grain and
             stays clean otherwise. None: nothing.
         reduced_share: odds that a patch comes from the pictures shrunk by 2 (input: shrunk by 8).
         paths_per_step, path_odds: how many of the three paths (x4, x2 twice, x8 halved) a step takes, drawn with these

@@ -115,8 +115,7 @@ def prepare(
     )
     torch.manual_seed(recipe.seed)
     network = models.BUILDERS[recipe.architecture](**recipe.numbers)
-    if isinstance(recipe, EusrRecipe) and recipe.glorot:
-        assert isinstance(network, EUSR)
+    if isinstance(network, EUSR) and isinstance(recipe, EusrRecipe) and recipe.glorot:
         start_as_glorot(network)
     if recipe.init:
         metadata = start_from(network, recipe.init, metadata)
