@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def browser():
     """A headless Chromium; without one, the test skips."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not chromium:
+        assert "FOURPASS_BROWSER" not in os.environ, "FOURPASS_BROWSER is set, and there is no Chromium"
         pytest.skip("wants Chromium: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="wants playwright, of the dev extra")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

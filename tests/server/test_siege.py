@@ -320,3 +320,38 @@ def test_the_access_log_does_not_tell_ids(server, caplog):
     assert listener._without_ids(record)
     assert record.getMessage() == '127.0.0.1:9 - "GET /v1/jobs/.../result?a=b HTTP/1.1" 200'
     assert listener._without_ids in logging.getLogger("uvicorn.access").filters
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "address"),
+    [
+        ("127.0.0.1", None, "http://127.0.0.1:81/"),
+        ("0.0.0.0", None, "http://127.0.0.1:81/"),
+        ("::1", "a b&c-long", "http://[::1]:81/#token=a%20b%26c-long"),
+    ],
+)
+def test_the_address_to_open(host, token, address):
+    from fourpass.server import listener
+    from fourpass.server.settings import Settings
+
+    assert listener.address(Settings(host=host, token=token), 81) == address
+
+
+def test_open_opens_a_browser_on_the_page(tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    port = free_port()
+    environment = {**os.environ, "BROWSER": str(browser)}
+    server = subprocess.Popen(
+        [*CLI, "serve", "--open", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(600):
+            if (tmp_path / "opened").exists() and (tmp_path / "opened").read_text():
+                break
+            time.sleep(0.1)
+        assert (tmp_path / "opened").read_text().strip() == f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)

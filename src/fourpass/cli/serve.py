@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 import typer
@@ -14,6 +16,7 @@ from fourpass import DEFAULT_MODEL
 def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, help="Port to listen on."),
+    open_: bool = typer.Option(False, "--open", help="Open the page in this machine's browser."),
     token: str | None = typer.Option(None, envvar="FOURPASS_TOKEN", help="Bearer token that requests must carry."),
     name: list[str] = typer.Option([], help="Host name that browsers may use without a token; may be repeated."),
     model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
@@ -65,4 +68,9 @@ def serve(
     if folder and not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK):
         raise ConfigError(f"--folder {folder}: cannot be written; name another")
     worker.check(settings.model)
-    listener.make(create_app(settings), settings).run()
+
+    def show(bound: int) -> None:
+        if open_:
+            threading.Thread(target=webbrowser.open, args=(listener.address(settings, bound),), daemon=True).start()
+
+    listener.make(create_app(settings), settings, started=show).run()

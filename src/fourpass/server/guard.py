@@ -15,7 +15,7 @@ from fourpass.server.problems import response
 from fourpass.server.settings import Settings
 
 # Reachable without the token: is it up, and the page that asks for the token.
-_OPEN = ("/healthz", "/", "/page/")
+_OPEN = ("/healthz", "/", "/worker.js", "/page/")
 
 
 class Guard:
@@ -39,6 +39,7 @@ class Guard:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
+                message = {**message, "headers": [*message.get("headers", ()), _NO_SNIFFING]}
             # A client that stops reading would hold its answer for ever.
             await asyncio.wait_for(send(message), settings.idle_seconds)
 
@@ -122,4 +123,5 @@ class _RefusedError(HTTPException):
     """Raised while a body is read; FastAPI lets this kind of exception pass through its form parser."""
 
 
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fourpass.server.options import Options
 from fourpass.server.pool import Failure, Outcome, Pool
 from fourpass.server.settings import Settings
 
@@ -34,7 +35,8 @@ class Job:
         progress: share that is done, 0..1.
         report: what the worker said of the result.
         failure: why it failed.
-        download: file name to offer for the result.
+        name: of the upload, as the client gave it.
+        options: what was wished.
     """
 
     id: str
@@ -44,7 +46,8 @@ class Job:
     progress: float = 0.0
     report: dict[str, Any] = field(default_factory=dict)
     failure: Failure | None = None
-    download: str = ""
+    name: str = ""
+    options: Options | None = None
     created: float = field(default_factory=time.time)
     finished: float = 0.0
     seconds: float = 0.0
@@ -69,8 +72,15 @@ class QueueFullError(Exception):
 class Jobs:
     """All jobs of a server, and the threads that carry them to the workers."""
 
-    def __init__(self, settings: Settings, pool: Pool, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        self.settings, self.pool, self.folder, self._clock = settings, pool, folder, clock
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        folder: Path,
+        note: Callable[[dict[str, Any]], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings, self.pool, self.folder, self._note, self._clock = settings, pool, folder, note, clock
         self.counts: Counter[str] = Counter()
         self.seconds = 0.0
         self.pixels = 0
@@ -201,6 +211,7 @@ class Jobs:
                 self._finish(job, CANCELLED if outcome.kind == "cancelled" else FAILED, outcome)
             else:
                 job.report, job.progress = outcome, 1.0
+                self._note(outcome)
                 self.pixels += int(outcome.get("output_pixels", 0))
                 self._finish(job, DONE, None)
 

@@ -8,8 +8,9 @@ import logging
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fourpass.server.settings import Settings
 
 _LINGER = 5  # seconds for connections to end once the jobs have
-_ID = re.compile(r"(/v1/jobs/)[^/?]+")
+_ID = re.compile(r"(/v1/jobs/)[^/?]+|(/v1/archive\?).*")
 
 
 class Protocol(H11Protocol):
@@ -74,9 +75,15 @@ class Protocol(H11Protocol):
 class Server(uvicorn.Server):
     """A server whose stop takes no new jobs, finishes the running ones within their time, and then closes."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, started: Callable[[int], object]) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._started = app, started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._started(self.servers[0].sockets[0].getsockname()[1])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the jobs first: their states and results can be asked for while they end."""
@@ -93,12 +100,23 @@ class Server(uvicorn.Server):
             yield
 
 
-def make(app: FastAPI, settings: Settings, **options: Any) -> Server:
+def address(settings: Settings, port: int) -> str:
+    """Return the page's address for a browser on this machine, the token behind the #, which is never sent."""
+    everywhere = settings.host in ("", "0.0.0.0", "::")
+    host = "127.0.0.1" if everywhere else f"[{settings.host}]" if ":" in settings.host else settings.host
+    token = f"#token={quote(settings.token)}" if settings.token else ""
+    return f"http://{host}:{port}/{token}"
+
+
+def make(
+    app: FastAPI, settings: Settings, *, started: Callable[[int], object] = lambda port: None, **options: Any
+) -> Server:
     """Return a server for an application of `fourpass.server.app.create_app`.
 
     Args:
         app: the application.
         settings: what it was made with.
+        started: called with the port once it listens.
         options: of `uvicorn.Config`, instead of ours.
     """
     bounds = {"head_seconds": settings.head_seconds, "most": 2 * settings.requests}
@@ -115,11 +133,11 @@ def make(app: FastAPI, settings: Settings, **options: Any) -> Server:
     }
     config = uvicorn.Config(app, **{**ours, **options})
     logging.getLogger("uvicorn.access").addFilter(_without_ids)
-    return Server(config, app)
+    return Server(config, app, started)
 
 
 def _without_ids(record: logging.LogRecord) -> bool:
     """Whoever knows a job's id may see its picture, so the access log does not tell it."""
     if isinstance(record.args, tuple):
-        record.args = tuple(_ID.sub(r"\1...", value) if isinstance(value, str) else value for value in record.args)
+        record.args = tuple(_ID.sub(r"\1\2...", value) if isinstance(value, str) else value for value in record.args)
     return True

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fourpass.errors import ConfigError
+from fourpass.imaging import formats
 from fourpass.server.problems import ProblemError
 
 
@@ -34,6 +36,20 @@ class Options(BaseModel):
             columns, rows = self.fit.split("x")
             wishes["fit"] = (int(columns), int(rows))
         return wishes
+
+    def key(self) -> str | None:
+        """Return the format that is asked for, a key of `fourpass.imaging.formats.FORMATS`.
+
+        Raises:
+            ConfigError: it is not one that is written.
+        """
+        if self.format is None:
+            return None
+        name = self.format.lower().lstrip(".")
+        key = formats.SUFFIXES.get(f".{name}", name)
+        if key not in formats.WRITTEN:
+            raise ConfigError(f"format: {self.format[:20]!r} is not one of {', '.join(formats.WRITTEN)}")
+        return key
 
 
 def parse(fields: dict[str, str]) -> Options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import multiprocessing
 import os
 import queue
@@ -15,8 +16,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from fourpass.errors import FourpassError
+
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk, and of what a user may have of it
-_POLL = 0.1  # seconds between looks at deadlines and cancellations
+_LEAVE = 5.0  # seconds that a worker has to leave off a task before it is killed
+_POLL = 0.02  # seconds between looks at deadlines and cancellations
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self.usable = True
+        self._count = 0
         self.process: SpawnProcess = context.Process(target=_work, args=(theirs, start, argument), daemon=True)
         self.process.start()
         theirs.close()
@@ -141,23 +146,34 @@ class _Worker:
 
     def run(self, task: Any, seconds: float, cancelled: threading.Event, progress: Callable[[float], None]) -> Outcome:
         try:
-            self._pipe.send(task)
+            self._count += 1
+            self._pipe.send((self._count, task))
             began = time.monotonic()
+            why: Failure | None = None
+            deadline = math.inf
             while True:
                 if self._pipe.poll(_POLL):
                     kind, value = self._pipe.recv()
                     if kind == "progress":
                         progress(value)
+                    elif kind == "left":
+                        return why or Failure("cancelled", "the job was cancelled")
                     elif kind == "done":
-                        return dict(value)
+                        return why or dict(value)
                     else:
-                        return Failure(*value)
-                if cancelled.is_set():
+                        return why or Failure(*value)
+                now = time.monotonic()
+                if why is None:
+                    if cancelled.is_set():
+                        why = Failure("cancelled", "the job was cancelled")
+                    elif now - began > seconds:
+                        why = Failure("timeout", f"the job took longer than {seconds:g} s; ask for a smaller output")
+                    if why:
+                        self._pipe.send((self._count, None))  # leave off
+                        deadline = now + _LEAVE
+                elif now > deadline:
                     self.usable = False
-                    return Failure("cancelled", "the job was cancelled")
-                if time.monotonic() - began > seconds:
-                    self.usable = False
-                    return Failure("timeout", f"the job took longer than {seconds:g} s; ask for a smaller output")
+                    return why
         except (EOFError, OSError):
             self.usable = False
             return Failure("crash", "the worker died over this picture (out of memory, or a damaged file)")
@@ -179,25 +195,39 @@ def _kind(error: BaseException) -> str:
     return type(error).__name__
 
 
+class _LeftOffError(BaseException):
+    """Raised inside a task that is to be left off; not an Exception, so that nothing on the way makes it one."""
+
+
 def _work(pipe: Connection, start: Callable[[Any], Handler], argument: Any) -> None:
-    """Life of a worker process: take a task, do it, tell; until the pipe closes."""
+    """Life of a worker process: get ready, take a task, do it, tell; until the pipe closes."""
     import signal
     import traceback
-
-    from fourpass.errors import FourpassError
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a group's signal is the server's to handle
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     os.umask(0o077)
     handler: Handler | None = None
+    with contextlib.suppress(Exception):  # the first task says why
+        handler = start(argument)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            task = pipe.recv()
+            number, task = pipe.recv()
+            if task is None:  # to leave off what is done by now
+                continue
+
+            def advance(share: float, number: int = number) -> None:
+                if pipe.poll() and pipe.recv() == (number, None):
+                    raise _LeftOffError
+                pipe.send(("progress", share))
+
             try:
                 if handler is None:
                     handler = start(argument)
-                pipe.send(("done", handler(task, lambda share: pipe.send(("progress", share)))))
+                pipe.send(("done", handler(task, advance)))
+            except _LeftOffError:
+                pipe.send(("left", None))
             except FourpassError as error:
                 pipe.send(("failed", (_kind(error), str(error))))
             except Exception:

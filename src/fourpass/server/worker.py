@@ -6,16 +6,20 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fourpass import conversion
-from fourpass.errors import ConfigError, FourpassError, WeightsError
+from fourpass.errors import FourpassError, WeightsError
 from fourpass.server.pool import Handler
 from fourpass.server.settings import Settings
 
 _KEPT = 3  # networks of different strengths that stay loaded
+_KEPT_WARM = 8  # the same for previews, whose dial goes back and forth
+_NICE = 5  # jobs yield to previews, which somebody waits for
+_MOST = 2**31  # pixels of a result of ours, which is looked at too
+_SHOWN = 40_000_000  # pixels of a picture to look at
 _MEDIA_TYPES = {
     "jpeg": "image/jpeg",
     "png": "image/png",
@@ -36,12 +40,20 @@ class Argument:
     model: str
     threads: int
     max_pixels: int
+    kept: int = _KEPT
+    nice: int = 0
+    warm: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Argument:
-        """Take it from the settings."""
+        """Take it from the settings, for jobs."""
         threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.workers)
-        return cls(settings.model, threads, settings.max_pixels)
+        return cls(settings.model, threads, settings.max_pixels, nice=_NICE if hasattr(os, "nice") else 0)
+
+    @classmethod
+    def warmed(cls, settings: Settings) -> Argument:
+        """Take it from the settings, for previews: loaded before the first one comes."""
+        return replace(cls.of(settings), kept=_KEPT_WARM, nice=0, warm=True)
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,19 @@ class Task:
     folder: str
     options: dict[str, Any]
     limit: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture to be shown by a browser, whatever its format: its first frame as PNG of 8 bits.
+
+    Attributes:
+        source: the file.
+        target: the PNG.
+    """
+
+    source: str
+    target: str
 
 
 def check(model: str) -> None:
@@ -79,19 +104,25 @@ def start(argument: Argument) -> Handler:
     from fourpass.imaging import formats
     from fourpass.jobs import job
     from fourpass.server.options import Options
+    from fourpass.upscaling.sizes import trained_scale
     from fourpass.upscaling.upscaler import Upscaler
 
     loaded: OrderedDict[float | None, Upscaler] = OrderedDict()
+    if argument.nice:
+        os.nice(argument.nice)
 
     def upscaler(strength: float | None) -> Upscaler:
         if strength not in loaded:
-            if len(loaded) >= _KEPT:
+            if len(loaded) >= argument.kept:
                 loaded.popitem(last=False)
             loaded[strength] = Upscaler(argument.model, threads=argument.threads, strength=strength)
         loaded.move_to_end(strength)
         return loaded[strength]
 
-    def handle(task: Task, progress: Callable[[float], None]) -> dict[str, Any]:
+    def handle(task: Task | Look, progress: Callable[[float], None]) -> dict[str, Any]:
+        return show(task, argument.max_pixels) if isinstance(task, Look) else upscale(task, progress)
+
+    def upscale(task: Task, progress: Callable[[float], None]) -> dict[str, Any]:
         began = time.monotonic()
         options = Options(**task.options)
         wishes = job.Wishes(
@@ -103,14 +134,13 @@ def start(argument: Argument) -> Handler:
         )
         network = upscaler(options.strength)
         try:
-            planned = job.plan(
-                network, task.source, wishes, key=_format(options.format), name="result", source_name="image"
-            )
+            planned = job.plan(network, task.source, wishes, key=options.key(), name="result", source_name="image")
             if planned.pixels > task.limit:
                 raise TooLargeError(
                     f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1e6:.4g} megapixels, more than the "
                     f"{task.limit / 1e6:.4g} that are taken here; ask for less, or send it to /v1/jobs"
                 )
+            scale = trained_scale(planned.source.size, planned.size, network.scales)
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
             lost = job.upscale_file(
@@ -134,22 +164,44 @@ def start(argument: Argument) -> Handler:
             "output_size": [planned.size[1], planned.size[0]],
             "output_pixels": planned.pixels,
             "lost": list(lost),
+            "trained": scale,
+            "network_pixels": planned.source.width * planned.source.height * planned.source.frames * scale**2,
             "factor": max(planned.size) / max(planned.source.size),
             "bytes": target.stat().st_size,
             "seconds": round(time.monotonic() - began, 3),
         }
 
+    if argument.warm:
+        first = upscaler(None)
+        first.prepare(first.default_scale)
     return handle
 
 
-def _format(name: str | None) -> str | None:
-    """Return the format that a client named, by key or suffix."""
-    from fourpass.imaging import formats
+def show(look: Look, max_pixels: int) -> dict[str, Any]:
+    """Write a picture for browsers; one beyond `_SHOWN` pixels is shrunk. Returns its true size.
 
-    if name is None:
-        return None
-    key = name.lower().lstrip(".")
-    key = formats.SUFFIXES.get(f".{key}", key)
-    if key not in formats.WRITTEN:
-        raise ConfigError(f"format: {name[:20]!r} is not one of {', '.join(formats.WRITTEN)}")
-    return key
+    Raises:
+        ImageError: it cannot be read.
+    """
+    import numpy as np
+
+    from fourpass.imaging import files
+    from fourpass.imaging.picture import Picture
+
+    picture = files.read(look.source, name="image", max_pixels=max(max_pixels, _MOST))
+    header, frame = picture.header, picture.frames[:1]
+    alphas = None if picture.alphas is None else picture.alphas[:1]
+    step = 1
+    while header.width * header.height > _SHOWN * step**2:
+        step += 1
+    frame = frame[:, ::step, ::step]
+    alphas = None if alphas is None else alphas[:, ::step, ::step]
+    if frame.dtype == np.uint16:
+        frame = (frame >> 8).astype(np.uint8)
+        alphas = None if alphas is None else (alphas >> 8).astype(np.uint8)
+    small = replace(
+        header.resized((frame.shape[1], frame.shape[2])), format="png", depth=8, frames=1, delays=(), loop=0
+    )
+    kept = replace(small, metadata=small.metadata.only(frozenset({"icc"})))
+    files.write(look.target, Picture(kept, np.ascontiguousarray(frame), alphas), strip=True)
+    return {"width": header.width, "height": header.height}

@@ -2,7 +2,9 @@
 
 import * as api from "./api.js";
 import * as options from "./options.js";
+import { Photo, duration } from "./photo.js";
 import * as preview from "./preview.js";
+import * as store from "./store.js";
 import * as viewer from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -16,98 +18,110 @@ function complain(text) {
   complain.timer = setTimeout(() => { $("alert").textContent = ""; }, 8000);
 }
 
+const told = (work) => async (...given) => {
+  try {
+    await work(...given);
+  } catch (error) {
+    complain(error.message);
+  }
+};
+
+const on = {
+  changed: () => draw(),
+  compare: told(async (photo) => viewer.open(photo.name, ...await photo.pair())),
+  save: told((photo) => api.save(api.resultPath(photo.id))),
+  again: (photo) => { photo.set({ state: "new", detail: "" }); photo.item.querySelector("button:not([hidden])").focus(); photo.replan(); run(); },
+  tryIt: told(async (photo) => { await preview.show(photo); $("preview").scrollIntoView({ block: "nearest" }); $("picker").focus(); }),
+  remove: (photo) => { const at = photos.indexOf(photo); remove(photo); (photos[Math.min(at, photos.length - 1)]?.buttons.remove ?? $("pick")).focus(); },
+};
+
 function add(files) {
   for (const file of files) {
     if (limits.max_bytes && file.size > limits.max_bytes) {
       complain(`${file.name} is larger than this server takes, ${(limits.max_bytes / 2 ** 20).toFixed(0)} MiB.`);
       continue;
     }
-    const photo = { file, before: URL.createObjectURL(file), state: "new", progress: 0, detail: "", item: document.createElement("li") };
-    photos.push(photo);
-    $("photos").append(photo.item);
-    draw(photo);
-    if (photos.length === 1) preview.show(file);
+    insert(file);
   }
-  $("queue").hidden = !photos.length;
+}
+
+async function insert(file, job) {
+  const photo = new Photo(file, on, limits);
+  photos.push(photo);
+  $("photos").append(photo.item);
+  if (job) photo.restore(job);
+  draw();
+  await photo.look();
+  await photo.replan();
+  if (!preview.shown() && photos.includes(photo)) await told(preview.show)(photo);
 }
 
 function remove(photo) {
   photos.splice(photos.indexOf(photo), 1);
-  photo.item.remove();
-  photo.removed = true;
-  if (photo.id) api.remove(photo.id);
-  URL.revokeObjectURL(photo.before);
-  if (photo.after) URL.revokeObjectURL(photo.after);
-  $("queue").hidden = !photos.length;
-  preview.show(photos[0]?.file);
+  photo.remove();
+  if (preview.shown() === photo) told(preview.show)(photos.find((each) => each.shown));
+  draw();
 }
 
-function element(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+function draw() {
+  const wanted = photos.filter((photo) => photo.state === "new" && !photo.plan?.problem);
+  const busy = photos.filter((photo) => photo.busy);
+  const done = photos.filter((photo) => photo.state === "done");
+  $("queue").hidden = $("actions").hidden = !photos.length;
+  $("run").textContent = running ? "Stop" : wanted.length === 1 ? "Upscale" : `Upscale ${wanted.length} photos`;
+  $("run").ariaDisabled = !running && !wanted.length;
+  const times = [...wanted.map((photo) => photo.plan?.seconds), ...busy.map((photo) => photo.left)];
+  const known = times.length && times.every((seconds) => seconds != null);
+  const count = wanted.length + busy.length;
+  $("total").textContent = count ? `${count === 1 ? "1 photo" : `${count} photos`}${known ? `, about ${duration(times.reduce((a, b) => a + b, 0))}` : ""}` : `${done.length} done`;
+  $("download-all").hidden = done.length < 2;
+  const { plan } = preview.shown() ?? photos[0] ?? {};
+  $("plan").textContent = !plan ? "" : plan.problem ?? `${plan.size.join("×")} pixels, ${plan.megapixels} megapixels, ${plan.format.toUpperCase()}`;
 }
 
-function draw(photo) {
-  const { file, item } = photo;
-  const states = { new: "ready", sending: "sending", queued: "waiting", running: "upscaling", done: "done", failed: "failed", cancelled: "cancelled" };
-  const about = element("div", {}, element("div", { className: "name", textContent: file.name }));
-  const size = file.size > 2 ** 20 ? `${(file.size / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(file.size / 1024)} KiB`;
-  let text = `${size}, ${states[photo.state]}`;
-  if (photo.report?.output_size) text += `: ${photo.report.output_size.join("×")}, ${photo.report.seconds.toFixed(1)} s`;
-  if (photo.state === "running" && photo.left) text += `, about ${photo.left} left`;
-  about.append(element("div", { className: photo.state === "failed" ? "failed" : "hint", textContent: photo.detail || text }));
-  if (["sending", "queued", "running"].includes(photo.state)) {
-    about.append(element("progress", { value: photo.progress, max: 1, ariaLabel: `Progress of ${file.name}` }));
-  }
-  const buttons = element("div", { className: "buttons" });
-  if (photo.after) {
-    buttons.append(
-      element("button", { type: "button", className: "quiet", textContent: "Compare", onclick: () => viewer.open(file.name, photo.before, photo.after) }),
-      element("a", { className: "button", href: photo.after, download: photo.name, textContent: "Download" }),
-    );
-  }
-  if (photos.length > 1 && photo.state !== "done") {
-    buttons.append(element("button", { type: "button", className: "quiet", textContent: "Try", onclick: () => preview.show(file) }));
-  }
-  buttons.append(element("button", { type: "button", className: "quiet", textContent: "Remove", ariaLabel: `Remove ${file.name}`, onclick: () => remove(photo) }));
-  item.replaceChildren(element("img", { src: photo.before, alt: "" }), about, buttons);
+async function replan() {
+  await Promise.all(photos.map((photo) => { photo.redraw(); return photo.replan(); }));
 }
 
-function remaining(photo) {
-  if (!photo.began || photo.progress < 0.02) return "";
-  const seconds = (performance.now() - photo.began) / 1000 * (1 - photo.progress) / photo.progress;
-  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+let timer = 0;
+function changed() {
+  clearTimeout(timer);
+  timer = setTimeout(replan, 150);
+  const photo = preview.shown();
+  if (photo?.size) options.factor(photo.size, null);
+  preview.refresh();
+  draw();
 }
 
-async function process(photo) {
-  const set = (changes) => { Object.assign(photo, changes); if (!photo.removed) draw(photo); };
-  set({ state: "sending", detail: "", progress: 0, began: 0, report: null });
-  try {
-    const job = await api.createJob(photo.file, photo.file.name, options.current());
-    photo.id = job.id;
-    const last = await api.follow(job.id, (state) => {
-      if (state.state === "running" && !photo.began) photo.began = performance.now();
-      photo.progress = state.progress;
-      set({ state: state.state, left: remaining(photo) });
-    });
-    if (last.state !== "done") throw new Error(last.detail || last.state);
-    const { blob, name } = await api.result(job.id);
-    if (photo.after) URL.revokeObjectURL(photo.after);
-    set({ state: "done", after: URL.createObjectURL(blob), name, report: last.report });
-  } catch (error) {
-    set({ state: "failed", detail: error.message });
-  } finally {
-    if (photo.id) api.remove(photo.id);
-    photo.id = "";
-  }
-}
-
-async function runAll() {
+// One after another, those that come while it runs too.
+async function run() {
   if (running) return;
-  running = $("run").disabled = true;
-  for (const photo of [...photos]) if (!photo.removed) await process(photo);
-  running = $("run").disabled = false;
+  running = true;
+  draw();
+  for (let photo; running && (photo = photos.find((each) => each.state === "new" && !each.plan?.problem));) {
+    await photo.process();
+    replan();  // the server knows its speed better now
+  }
+  running = false;
+  draw();
+}
+
+function stop() {
+  running = false;
+  for (const photo of photos) photo.cancel();
+  draw();
+}
+
+async function restore() {
+  for (const id of store.load()) {
+    try {
+      const job = await api.job(id);
+      if (job.state !== "done") { store.remove(id); api.remove(id); continue; }
+      await insert(new File([await (await api.source(id)).arrayBuffer()], job.name, {}), job);
+    } catch (error) {
+      if (error.status === 404) store.remove(id);  // the server kept it no longer
+    }
+  }
 }
 
 function listen() {
@@ -120,19 +134,28 @@ function listen() {
     $("drop").classList.remove("over");
     add([...event.dataTransfer.files]);
   });
-  $("run").addEventListener("click", runAll);
-  $("clear").addEventListener("click", () => [...photos].forEach(remove));
-  window.addEventListener("beforeunload", () => photos.forEach((photo) => photo.id && api.remove(photo.id)));
+  $("example").addEventListener("click", told(async () => {
+    const blob = await (await fetch("page/example.jpg")).blob();
+    add([new File([blob], "coffee.jpg", { type: "image/jpeg" })]);
+  }));
+  $("run").addEventListener("click", () => { if (running) stop(); else run(); });
+  $("clear").addEventListener("click", () => { stop(); [...photos].forEach(remove); $("pick").focus(); });
+  $("download-all").addEventListener("click", told(() => api.save(api.archivePath(photos.filter((photo) => photo.state === "done").map((photo) => photo.id)))));
+  window.addEventListener("beforeunload", (event) => {
+    if (photos.some((photo) => photo.state === "new" || photo.busy)) event.preventDefault();  // these would be lost
+  });
 }
 
-preview.setUp();
+if ("serviceWorker" in navigator) navigator.serviceWorker.register("worker.js").catch(() => {});
+preview.setUp(replan);
 viewer.setUp();
 listen();
-try {
+await told(async () => {
   const models = await api.models();
   limits = models.limits;
   $("limits").textContent = `Up to ${(limits.max_bytes / 2 ** 20).toFixed(0)} MiB and ${(limits.max_pixels / 1e6).toFixed(0)} megapixels each.`;
-  options.setUp(models, preview.refresh);
-} catch (error) {
-  complain(error.message);
-}
+  options.setUp(models, changed);
+  for (const photo of photos) photo.limits = limits;
+  await restore();
+})();
+document.documentElement.dataset.ready = "yes";

@@ -1,20 +1,19 @@
 // The form of options: what is asked for, as the API takes it.
 
+import * as pad from "./pad.js";
+
 const $ = (id) => document.getElementById(id);
+const SIZES = ["scale", "width", "height", "longest", "megapixels"];
+let scales = [2, 4, 8];
 
 export function setUp(models, changed) {
-  const names = models.models.map((model) => model.name);
-  const strength = $("strength");
-  const dialled = names.includes("fourpass");
-  strength.disabled = !dialled;
-  strength.value = dialled ? 0.5 : 0;
-  $("dial-hint").textContent = dialled ? "" : "Only the faithful weights are installed on this server, so the dial is fixed.";
-  const show = () => {
-    const [kind] = $("mode").value.split(":");
-    $("amount-label").hidden = kind === "scale";
-    $("unit").textContent = kind === "megapixels" ? "megapixels" : "pixels";
-    $("strength-value").textContent = Number(strength.value).toFixed(2);
-  };
+  scales = models.scales;
+  for (const option of [...$("mode").options]) {
+    const [kind, factor] = option.value.split(":");
+    if (kind === "scale" && Number(factor) > Math.max(...scales)) option.remove();
+  }
+  for (const { name } of models.formats) $("format").append(new Option(name, name));
+  pad.setUp(models.dials, changed);
   $("mode").addEventListener("change", () => {
     $("amount").value = $("mode").value === "megapixels" ? 12 : 2000;
   });
@@ -23,22 +22,65 @@ export function setUp(models, changed) {
   show();
 }
 
+function show() {
+  const [kind] = $("mode").value.split(":");
+  $("amount-label").hidden = kind === "scale" || kind === "sensible";
+  $("unit").textContent = kind === "megapixels" ? "megapixels" : "pixels";
+}
+
+// What is asked for; the size is left out where it is as large as sensible, which each photo has its own answer to.
 export function current() {
   const [kind, factor] = $("mode").value.split(":");
-  const options = { [kind]: factor || $("amount").value };
-  if (!$("strength").disabled) options.strength = $("strength").value;
+  const options = kind === "sensible" ? {} : { [kind]: factor || $("amount").value };
+  Object.assign(options, pad.current());
   if ($("format").value) options.format = $("format").value;
   if ($("strip").checked) options.strip = true;
   return options;
 }
 
-// The factor for trying a part of a photo of this size.
-export function factor({ width, height }) {
-  const [kind, given] = $("mode").value.split(":");
-  const amount = Number(given || $("amount").value) || 1;
-  const factors = {
-    scale: amount, width: amount / width, height: amount / height,
-    longest: amount / Math.max(width, height), megapixels: Math.sqrt(amount * 1e6 / (width * height)),
-  };
-  return Math.min(8, Math.max(1, factors[kind]));
+export const sensible = () => $("mode").value === "sensible";
+
+// Put options that a job was sent with back into the form.
+export function use(options) {
+  const kind = SIZES.find((name) => name in options) ?? "sensible";
+  const value = kind === "scale" ? `scale:${options.scale}` : kind;
+  if ([...$("mode").options].some((option) => option.value === value)) $("mode").value = value;
+  if (kind !== "scale" && kind !== "sensible") $("amount").value = options[kind];
+  $("format").value = options.format ?? "";
+  $("strip").checked = options.strip ?? false;
+  pad.use(options);
+  $("options").dispatchEvent(new Event("input"));
+}
+
+// The factor for trying a part of a photo of this size, and where the pad's `auto` stands for it.
+export function factor({ width, height }, plan) {
+  const { size } = plan ?? {};
+  const asked = size ? Math.max(size[0] / width, size[1] / height) : Number($("mode").value.split(":")[1] ?? 4);
+  const chosen = Math.min(Math.max(...scales), Math.max(1, asked));
+  pad.setScale(scales.find((each) => each >= chosen) ?? scales.at(-1));
+  return Number(chosen.toFixed(4));
+}
+
+export function inWords(options) {
+  const words = [];
+  for (const name of SIZES) if (name in options) words.push(name === "scale" ? `${options.scale} times` : `${name} ${options[name]}`);
+  for (const name of ["strength", "restore"]) words.push(`${name} ${options[name] ?? "auto"}`);
+  if (options.format) words.push(options.format);
+  if (options.strip) words.push("without metadata");
+  return words.filter((word) => !word.startsWith("restore auto")).join(", ");
+}
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+export function asCommand(name, options) {
+  const flags = Object.entries(options).map(([key, value]) => (
+    key === "strip" ? "--strip" : `--${key === "format" ? "ext" : key} ${value}`));
+  return `fourpass upscale ${quoted(name.startsWith("-") ? `./${name}` : name)} ${flags.join(" ")}`.trim();
+}
+
+export function asCurl(name, options, small) {
+  const file = name.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
+  const fields = Object.entries(options).map(([key, value]) => `-F ${key}=${value} `).join("");
+  const path = `${location.origin}${location.pathname}v1/${small ? "upscale" : "jobs"}`;
+  return `curl -F ${quoted(`image=@"${file}"`)} ${fields}${path}${small ? " -OJ" : ""}`;
 }
