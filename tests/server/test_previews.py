@@ -13,10 +13,14 @@ httpx = pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 
 import handlers  # noqa: E402
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 from live import serving  # noqa: E402
 
 from fourpass.imaging import files  # noqa: E402
+from fourpass.server import about, options  # noqa: E402
 from fourpass.server.about import Speeds  # noqa: E402
+from fourpass.server.settings import Settings  # noqa: E402
 from fourpass.weights import family  # noqa: E402
 
 
@@ -185,6 +189,36 @@ def test_a_plan_without_sense_is_refused(api):
         answer = api.get("/v1/plan", params=asked)
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@settings(deadline=None)
+@given(
+    rows=st.integers(1, 2**31),
+    columns=st.integers(1, 2**31),
+    source=st.sampled_from(["", "jpg", ".TIFF", "heic", "exe", "\0"]) | st.text(max_size=5),
+    fields=st.fixed_dictionaries(
+        {},
+        optional={
+            "format": st.sampled_from(["png", "jpg", "webp", "avif", "gif", "tiff"]),
+            "quality": st.integers(1, 100).map(str),
+            "self_ensemble": st.just("true"),
+        },
+    ),
+    size=st.none()
+    | st.tuples(st.just("scale"), st.floats(0, 1000, exclude_min=True))
+    | st.tuples(st.just("megapixels"), st.floats(0, 1e6, exclude_min=True))
+    | st.tuples(st.sampled_from(["width", "height", "longest"]), st.integers(1, 2**20)),
+)
+def test_there_is_a_plan_for_every_size(rows, columns, source, fields, size):
+    bounds, speeds = Settings(), Speeds()
+    speeds.note({"trained": 4, "network_pixels": 2_000_000, "seconds": 6.0})
+    asked = {**fields, size[0]: str(size[1])} if size else fields
+    plan = about.plan(bounds, speeds, rows, columns, source, options.parse(asked))
+    assert plan["problem"] or plan["size"][0] * plan["size"][1] <= bounds.max_output_pixels
+    if plan["sensible"]:
+        sensible = {**fields, **{name: str(value) for name, value in plan["sensible"].items()}}
+        again = about.plan(bounds, speeds, rows, columns, source, options.parse(sensible))
+        assert again["problem"] is None
 
 
 def test_the_time_is_estimated_from_what_was_done():

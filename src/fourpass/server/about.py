@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from fourpass import weights
@@ -12,7 +14,7 @@ from fourpass.errors import FourpassError
 from fourpass.imaging import formats, limits
 from fourpass.imaging.picture import Header
 from fourpass.server import problems
-from fourpass.server.options import Options
+from fourpass.server.options import Options, format_key
 from fourpass.server.settings import Settings
 from fourpass.upscaling.sizes import plan_size, trained_scale
 from fourpass.weights import family
@@ -83,14 +85,15 @@ def dials(model: str) -> list[dict[str, Any]]:
     return [{"name": axis, "ends": list(family.AXES[axis]), "defaults": usual[axis]} for axis in known.axes]
 
 
-def scales(model: str) -> list[int]:
+@cache
+def scales(model: str) -> tuple[int, ...]:
     """Return the trained scales of a model, as far as its metadata tell; those of EUSR for files that say nothing."""
     found = family.find(model)
     try:
         numbers = weights.load(found[0].name if found else model).metadata.numbers
     except FourpassError:  # a file of another program
-        return [2, 4, 8]
-    return sorted(int(scale) for scale in numbers["scales"])
+        return (2, 4, 8)
+    return tuple(sorted(int(scale) for scale in numbers["scales"]))
 
 
 def plan(settings: Settings, speeds: Speeds, rows: int, columns: int, source: str, options: Options) -> dict[str, Any]:
@@ -126,8 +129,7 @@ def plan(settings: Settings, speeds: Speeds, rows: int, columns: int, source: st
 
 
 def _key(source: str) -> str:
-    name = source.lower().lstrip(".")
-    key = formats.SUFFIXES.get(f".{name}", name)
+    key = format_key(source)
     if key not in formats.FORMATS:
         return "png"
     return key if key in formats.WRITTEN else "avif"
@@ -139,7 +141,7 @@ def _problem(
     rows: int,
     columns: int,
     size: tuple[int, int],
-    trained: list[int],
+    trained: Sequence[int],
     quality: int | None,
 ) -> str | None:
     pixels = size[0] * size[1]
@@ -156,7 +158,7 @@ def _problem(
 
 
 def _sensible(
-    settings: Settings, key: str, rows: int, columns: int, trained: list[int], quality: int | None
+    settings: Settings, key: str, rows: int, columns: int, trained: Sequence[int], quality: int | None
 ) -> dict[str, int] | None:
     """Return the largest size up to 4 times as an option: a trained scale, else a longer side; None where none fits."""
     most = min(settings.max_output_pixels, _SENSIBLE)

@@ -23,6 +23,7 @@ from fourpass.server.previews import Previews
 from fourpass.server.problems import ProblemError
 from fourpass.server.settings import Settings
 
+_PATIENCE = 30.0  # for previews, whose next one wants the same worker, warm
 PAGE = Path(__file__).parent / "page"
 # The page runs what it brings along, shows pictures it made itself, and talks to this server alone.
 _HEADERS = {
@@ -47,7 +48,7 @@ def create_app(settings: Settings, start: Callable[[Any], Handler] = worker.star
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with private(settings.folder) as folder:
             pool = await asyncio.to_thread(Pool, start, worker.Argument.of(settings), settings.workers)
-            warm = await asyncio.to_thread(Pool, start, worker.Argument.warmed(settings), 1)
+            warm = await asyncio.to_thread(Pool, start, worker.Argument.warmed(settings), 1, _PATIENCE)
             app.state.pool, app.state.jobs = pool, Jobs(settings, pool, folder, app.state.speeds.note)
             app.state.previews = Previews(warm, folder)
             app.state.jobs.start()

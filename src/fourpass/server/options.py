@@ -45,11 +45,16 @@ class Options(BaseModel):
         """
         if self.format is None:
             return None
-        name = self.format.lower().lstrip(".")
-        key = formats.SUFFIXES.get(f".{name}", name)
+        key = format_key(self.format)
         if key not in formats.WRITTEN:
             raise ConfigError(f"format: {self.format[:20]!r} is not one of {', '.join(formats.WRITTEN)}")
         return key
+
+
+def format_key(name: str) -> str:
+    """Return the key of a format that is named by its key or its suffix, with or without a dot; or the name itself."""
+    plain = name.lower().lstrip(".")
+    return formats.SUFFIXES.get(f".{plain}", plain)
 
 
 def parse(fields: dict[str, str]) -> Options:

@@ -19,7 +19,7 @@ from typing import Any
 from fourpass.errors import FourpassError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk, and of what a user may have of it
-_LEAVE = 5.0  # seconds that a worker has to leave off a task before it is killed
+_PATIENCE = 5.0
 _POLL = 0.02  # seconds between looks at deadlines and cancellations
 
 
@@ -47,10 +47,14 @@ class Pool:
         start: makes a worker's handler, called once in each process; importable by name, as they are spawned.
         argument: what `start` is given.
         workers: how many processes.
+        patience: seconds that a worker has to leave off a task that was cancelled, before it is killed. It looks up
+            between tiles.
     """
 
-    def __init__(self, start: Callable[[Any], Handler], argument: Any, workers: int) -> None:
-        self._start, self._argument = start, argument
+    def __init__(
+        self, start: Callable[[Any], Handler], argument: Any, workers: int, patience: float = _PATIENCE
+    ) -> None:
+        self._start, self._argument, self._patience = start, argument, patience
         self._idle: queue.Queue[_Worker] = queue.Queue()
         self._lock = threading.Lock()
         self._all = [self._hire() for _ in range(workers)]
@@ -120,7 +124,7 @@ class Pool:
                 worker.stop()
 
     def _hire(self) -> _Worker:
-        return _Worker(self._start, self._argument)
+        return _Worker(self._start, self._argument, self._patience)
 
     def _replace(self, worker: _Worker) -> _Worker:
         worker.stop()
@@ -132,7 +136,8 @@ class Pool:
 
 
 class _Worker:
-    def __init__(self, start: Callable[[Any], Handler], argument: Any) -> None:
+    def __init__(self, start: Callable[[Any], Handler], argument: Any, patience: float) -> None:
+        self._patience = patience
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self.usable = True
@@ -170,7 +175,7 @@ class _Worker:
                         why = Failure("timeout", f"the job took longer than {seconds:g} s; ask for a smaller output")
                     if why:
                         self._pipe.send((self._count, None))  # leave off
-                        deadline = now + _LEAVE
+                        deadline = now + self._patience
                 elif now > deadline:
                     self.usable = False
                     return why

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request
@@ -22,6 +22,7 @@ from fourpass.server.settings import Settings
 
 _HEARTBEAT = 10.0
 _PNG: dict[int | str, dict[str, Any]] = {200: {"description": "The picture.", "content": {"image/png": {}}}}
+_Side = Annotated[int, Query(ge=1, le=2**31)]
 _PLANNED = ("rows", "columns", "source")  # fields of `/v1/plan` that are no options
 
 
@@ -208,7 +209,7 @@ def add_previews(app: FastAPI, settings: Settings) -> None:
             return await _look(app.state.previews, request, upload.file)
 
     @app.get("/v1/plan", responses=problems.documented(401, 422))
-    async def plan(request: Request, rows: int = Query(ge=1), columns: int = Query(ge=1), source: str = "") -> Any:
+    async def plan(request: Request, rows: _Side, columns: _Side, source: str = "") -> Any:
         """Say what a picture of so many rows and columns would become with these options, and how long it would take.
 
         Further fields of the query are the options of `/v1/upscale`.

@@ -16,7 +16,7 @@ from fourpass.server.pool import Handler
 from fourpass.server.settings import Settings
 
 _KEPT = 3  # networks of different strengths that stay loaded
-_KEPT_WARM = 8  # the same for previews, whose dial goes back and forth
+_KEPT_WARM = 5  # the same for previews, whose dial goes back and forth; some 100 MiB each
 _NICE = 5  # jobs yield to previews, which somebody waits for
 _MOST = 2**31  # pixels of a result of ours, which is looked at too
 _SHOWN = 40_000_000  # pixels of a picture to look at

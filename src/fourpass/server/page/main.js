@@ -88,7 +88,7 @@ function changed() {
   clearTimeout(timer);
   timer = setTimeout(replan, 150);
   const photo = preview.shown();
-  if (photo?.size) options.factor(photo.size, null);
+  if (photo?.size) options.factor(photo.size, photo.plan);
   preview.refresh();
   draw();
 }

@@ -52,10 +52,15 @@ export function use(options) {
   $("options").dispatchEvent(new Event("input"));
 }
 
-// The factor for trying a part of a photo of this size, and where the pad's `auto` stands for it.
+// The factor for trying a part of a photo of this size; it also says where the pad's `auto` stands. A plan counts only where the
+// size is left to the server: it may still be the one for what was asked before.
 export function factor({ width, height }, plan) {
-  const { size } = plan ?? {};
-  const asked = size ? Math.max(size[0] / width, size[1] / height) : Number($("mode").value.split(":")[1] ?? 4);
+  const [kind, amount] = sensible() ? Object.entries(plan?.asked ?? { scale: 4 })[0] : Object.entries(current()).find(([name]) => SIZES.includes(name));
+  const number = Number(amount) || 1;
+  const asked = {
+    scale: number, width: number / width, height: number / height,
+    longest: number / Math.max(width, height), megapixels: Math.sqrt(number * 1e6 / (width * height)),
+  }[kind];
   const chosen = Math.min(Math.max(...scales), Math.max(1, asked));
   pad.setScale(scales.find((each) => each >= chosen) ?? scales.at(-1));
   return Number(chosen.toFixed(4));
