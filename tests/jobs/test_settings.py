@@ -22,12 +22,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("m", "packaged/eusr", "packaged/fourpass"):
         put(name, 1.0)
-    monkeypatch.setattr(weights, "PACKAGED", tmp_path / "packaged")
+    monkeypatch.setattr(weights.file, "PACKAGED", tmp_path / "packaged")
     return tmp_path
 
 
 def put(name: str, value: float) -> None:
-    metadata = weights.Metadata("eusr", {"features": 8}, "test", "nothing", 0, "CC0-1.0")
+    corner = {"strength": 1.0} if name == "packaged/fourpass" else {}
+    kin = {"family": "eusr", "corner": corner} if name.startswith("packaged/") else {}
+    metadata = weights.Metadata("eusr", {"features": 8}, "test", "nothing", 0, "CC0-1.0", **kin)  # type: ignore[arg-type]
     weights.save(weights.Weights({"a": np.full((3,), value, np.float32)}, metadata), f"{name}.safetensors")
 
 
