@@ -26,9 +26,9 @@ def compare(
     votes: list[Path] = typer.Option([], help="Rate exported votes instead of writing a page; may be repeated."),
 ) -> None:
     """Write a standalone page: slider, synchronised zoom, numbers, difference map, blind test with a rating."""
-    from fourpass.imaging.formats import SUFFIXES
     from fourpass.evaluation.compare import load_entries, page, rate_votes
     from fourpass.evaluation.measures import choose
+    from fourpass.imaging.formats import SUFFIXES
 
     if votes:
         for label, strength, won, played in rate_votes(votes):
