@@ -109,7 +109,8 @@ def unwritable(path: str | os.PathLike[str], error: OSError, kind: type[_Kind]) 
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return kind(f"{name}: the disk is full; free some space, or write to another{flag}")
     if error.errno == errno.EFBIG:
-        return kind(f"{name}: larger than files may be here; write a smaller format, or elsewhere{flag}")
+        smaller = "a smaller format, or " if kind is ImageError else ""
+        return kind(f"{name}: larger than files may be here; write {smaller}elsewhere{flag}")
     if error.errno == errno.ENAMETOOLONG:
         return kind(f"{name}: the name is longer than names may be here; name a shorter one{flag}")
     return kind(f"{name}: cannot be written ({error.strerror or error}); write to another folder{flag}")
