@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fourpass import weights
-from fourpass.data.pictures import decode, find_images, shrink
+from fourpass.data.training_images import decode, find_images, shrink
 from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
 from fourpass.metrics.consistency import lr_psnr

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from fourpass.data.pictures import decode, find_images
+from fourpass.data.training_images import decode, find_images
 from fourpass.imaging.color import luma
 
 MARGIN = 8

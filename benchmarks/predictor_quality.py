@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.data.distilled import BESIDE_LADDERS, DEGRADATIONS, LADDERS, Degradation, hold_out, make_crops
-from fourpass.data.pictures import decode, find_images
 from fourpass.data.scored import ScoredPictures, earth_movers_distance, mean_scores
 from fourpass.data.tid2013 import VALIDATION_REFERENCES, read_tid2013, scored_pictures
 from fourpass.data.tid2013_resynth import DISTORTIONS, distort
+from fourpass.data.training_images import decode, find_images
 from fourpass.metrics.correlation import kendall, pearson, spearman
 from fourpass.upscaling.score import Scorer
 

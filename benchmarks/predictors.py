@@ -17,7 +17,7 @@ import torch
 
 from fourpass import weights
 from fourpass.models import build
-from fourpass.models.mobilenet_v2 import BatchNorm
+from fourpass.models.mobilenet_v2 import KerasBatchNorm
 from fourpass.models.nima import NIMA, mean_score
 from fourpass.upscaling.score import Scorer
 
@@ -27,10 +27,10 @@ SIDE = 192
 def unfold(network: torch.nn.Module) -> None:
     """Have batch norms work as PyTorch's do in evaluation mode, a pass over the pictures each."""
     for module in network.modules():
-        if isinstance(module, BatchNorm):
+        if isinstance(module, KerasBatchNorm):
             module.training = True
 
-            def plain(x: torch.Tensor, norm: BatchNorm = module) -> torch.Tensor:
+            def plain(x: torch.Tensor, norm: KerasBatchNorm = module) -> torch.Tensor:
                 return torch.nn.functional.batch_norm(
                     x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
                 )

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from worn import BORDER, blend
 
-from fourpass.data.pictures import decode, find_images, shrink
+from fourpass.data.training_images import decode, find_images, shrink
 from fourpass.data.wear_names import named
 from fourpass.errors import ConfigError, FourpassError
 from fourpass.metrics.psnr import psnr
 from fourpass.wear.estimate import Estimate, estimate
-from fourpass.wear.fit import Sample, fit, loss
+from fourpass.wear.fit import WearSample, fit, loss
 from fourpass.wear.restore import KINDS, PACKAGED, restore_for, write_table
 
 RESTORES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -56,7 +56,7 @@ def main() -> None:
         print(kind, " ".join(f"{place:g}:{share:g}" for place, share in knots))
     print("\ndB below the best fixed restore of each photo: by the new table, by the packaged one, at restore 0")
     for wear in dict.fromkeys(wear for _, wear, _, _ in rows):
-        chosen = [(found, Sample(0, levels)) for _, name, found, levels in rows if name == wear]
+        chosen = [(found, WearSample(0, levels)) for _, name, found, levels in rows if name == wear]
         new, old = (
             [loss(one, RESTORES, restore_for(found, used).value) for found, one in chosen] for used in (table, None)
         )
@@ -74,7 +74,7 @@ def fitted(rows: list[Row]) -> dict[str, tuple[tuple[float, float], ...]]:
         samples = {True: [], False: []}  # clean or not
         for _, wear, found, levels in rows:
             if wear == "none" or wear.split(":")[0] in WORN_BY[kind]:
-                samples[wear == "none"].append(Sample(getattr(found, kind), levels))
+                samples[wear == "none"].append(WearSample(getattr(found, kind), levels))
         share = len(samples[False]) / max(1, len(samples[True]))
         clean = [replace(sample, weight=share) for sample in samples[True]]
         table[kind] = fit(clean + samples[False], RESTORES, PLACES[kind], direction)

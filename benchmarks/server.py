@@ -20,7 +20,7 @@ import numpy as np
 
 from fourpass import Upscaler
 from fourpass.imaging import files
-from fourpass.jobs import job
+from fourpass.jobs import one_file
 
 
 def resident(pid: int) -> float:
@@ -39,12 +39,12 @@ def resident(pid: int) -> float:
 def engine(content: bytes, requests: int) -> float:
     """Seconds that the same jobs take in one process without a server."""
     upscaler = Upscaler("eusr", threads=os.cpu_count())
-    wishes = job.Wishes(scale=2)
-    planned = job.plan(upscaler, content, wishes, key="png", name="result")
-    job.upscale_file(upscaler, content, io.BytesIO(), planned, wishes)
+    wanted = one_file.UpscaleOptions(scale=2)
+    planned = one_file.plan(upscaler, content, wanted, key="png", name="result")
+    one_file.upscale_file(upscaler, content, io.BytesIO(), planned, wanted)
     began = time.monotonic()
     for _ in range(requests):
-        job.upscale_file(upscaler, content, io.BytesIO(), planned, wishes)
+        one_file.upscale_file(upscaler, content, io.BytesIO(), planned, wanted)
     return time.monotonic() - began
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fourpass.data.pictures import decode, find_images, shrink
+from fourpass.data.training_images import decode, find_images, shrink
 from fourpass.data.wear_names import named
 from fourpass.wear.estimate import estimate
 from fourpass.wear.restore import KINDS, restore_for

@@ -29,7 +29,7 @@ import peers
 
 import fourpass
 from fourpass import weights
-from fourpass.data.pictures import decode, find_images, shrink
+from fourpass.data.training_images import decode, find_images, shrink
 from fourpass.data.wear_names import named
 from fourpass.errors import ConfigError, FourpassError, MetricError
 from fourpass.imaging.resize import imresize
@@ -42,8 +42,8 @@ from fourpass.wear.restore import restore_for
 BORDER = 4
 WEAR = "none,jpeg:30,jpeg:50,jpeg:75,jpeg:90,jpeg:97,noise:10"
 HEADER = ("dataset", "scale", "wear", "method", "images", "psnr_y_db", "ssim_y", "niqe", "restore")
-Picture = np.ndarray
-Method = Callable[[Picture], tuple[Picture, float]]  # the upscaled picture, and the restore that it was made at
+RgbImage = np.ndarray
+Method = Callable[[RgbImage], tuple[RgbImage, float]]  # the upscaled picture, and the restore that it was made at
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def _blended(name: str, scale: int, threads: int | None) -> Method:
     at = blend(*pair.split("+"), threads)
     fixed = None if share == "auto" else _number(name, share)
 
-    def run(low: Picture) -> tuple[Picture, float]:
+    def run(low: RgbImage) -> tuple[RgbImage, float]:
         restore = round(restore_for(estimate(low)).value * 20) / 20 if fixed is None else fixed
         return at(restore).upscale(low, scale), restore
 
@@ -129,7 +129,7 @@ def _number(name: str, text: str) -> float:
         raise ConfigError(f"method {name}: {text!r} is not a number") from None
 
 
-def _measure(truth: Picture, upscaled: Picture, restore: float) -> tuple[float, float, float, float]:
+def _measure(truth: RgbImage, upscaled: RgbImage, restore: float) -> tuple[float, float, float, float]:
     try:
         natural = niqe(upscaled, border=BORDER)
     except MetricError:
@@ -137,7 +137,7 @@ def _measure(truth: Picture, upscaled: Picture, restore: float) -> tuple[float, 
     return psnr(truth, upscaled, border=BORDER), ssim(truth, upscaled, border=BORDER), natural, restore
 
 
-def _truths(folder: Path | None, scale: int, every: int) -> Iterator[Picture]:
+def _truths(folder: Path | None, scale: int, every: int) -> Iterator[RgbImage]:
     if folder is None:
         examples = Path(__file__).parents[1] / "examples"
         folder, files = examples, [examples / "chelsea.png", examples / "astronaut.webp"]

@@ -16,8 +16,8 @@ import skimage
 
 from fourpass.evaluation import plots
 from fourpass.evaluation.figures import PANELS, SCALE, TRUTH, Panel, Region, Strip
+from fourpass.evaluation.images import load_picture
 from fourpass.evaluation.methods import build, packaged_methods, parse_methods
-from fourpass.evaluation.pictures import load_picture
 from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fourpass.defaults import DEFAULT_MODEL
+
 if TYPE_CHECKING:
-    from fourpass.engine.choice import Engine as Engine
+    from fourpass.engine.engine import Engine as Engine
     from fourpass.upscaling.api import upscale as upscale
     from fourpass.upscaling.model import blend as blend
     from fourpass.upscaling.upscaler import Upscaler as Upscaler
 
 __version__ = "0.1.0"
-DEFAULT_MODEL = "eusr"  # the packaged family that runs when nobody names a model
 
 __all__ = ["DEFAULT_MODEL", "Engine", "Upscaler", "__version__", "blend", "upscale"]
 
 # name -> the module that has it
 _LAZY = {
-    "Engine": "fourpass.engine.choice",
+    "Engine": "fourpass.engine.engine",
     "Upscaler": "fourpass.upscaling.upscaler",
     "blend": "fourpass.upscaling.model",
     "upscale": "fourpass.upscaling.api",

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fourpass import DEFAULT_MODEL
+from fourpass.defaults import DEFAULT_MODEL
 from fourpass.disk import overwriting
 from fourpass.errors import BackendError, ConfigError, FourpassError, WeightsError, missing_extra
-from fourpass.jobs import inputs, job, record, settings, stores
-from fourpass.jobs.job import Wishes
-from fourpass.jobs.pairs import Pair, pairs
-from fourpass.jobs.report import Outcome
+from fourpass.jobs import inputs, one_file, record, settings, stores
+from fourpass.jobs.one_file import UpscaleOptions
+from fourpass.jobs.pairs import FilePair, pairs
+from fourpass.jobs.report import FileOutcome
 
 MANIFEST = record.RECORD
 
@@ -31,12 +31,12 @@ class Work:
     """What a run does to each picture: all that its output depends on besides the picture.
 
     Attributes:
-        wishes: size and file options.
+        wanted: size and file options.
         model, strength, backend, precision, threads: as `fourpass.Upscaler` takes them.
         key: format of the outputs; None: each input's own.
     """
 
-    wishes: Wishes
+    wanted: UpscaleOptions
     model: str = DEFAULT_MODEL
     strength: float | None = None
     backend: str = "auto"
@@ -52,7 +52,7 @@ class Work:
         """
         return settings.digest_of(
             settings.settings(
-                self.wishes,
+                self.wanted,
                 model=self.model,
                 strength=self.strength,
                 backend=self.backend,
@@ -82,7 +82,7 @@ def run(
     address: str | None = None,
     workers: int = 1,
     attempts: int = 3,
-    report: Callable[[Outcome, Tally, int], None] | None = None,
+    report: Callable[[FileOutcome, Tally, int], None] | None = None,
 ) -> Tally:
     """Upscale every picture of a folder, a list or an object store.
 
@@ -106,7 +106,7 @@ def run(
         raise missing_extra("batch", "ray") from None
     if workers < 1 or attempts < 1:
         raise ConfigError(f"--workers {workers} and --attempts {attempts} must be at least 1")
-    job.check(work.wishes)
+    one_file.check(work.wanted)
     keeping, found = _plan(source, target, work)
     own = not ray.is_initialized()
     if own:
@@ -118,7 +118,7 @@ def run(
             ray.shutdown()
 
 
-def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[Pair]]:
+def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[FilePair]]:
     """Find out what is to be done, and that it can be."""
     if source.endswith(".txt"):
         names = inputs.of_list(source)
@@ -147,17 +147,17 @@ def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[Pa
 
 def _drive(
     ray: Any,
-    found: list[Pair],
+    found: list[FilePair],
     work: Work,
     keeping: record.Keeping,
     workers: int,
     attempts: int,
-    report: Callable[[Outcome, Tally, int], None] | None,
+    report: Callable[[FileOutcome, Tally, int], None] | None,
 ) -> Tally:
     remote = ray.remote(num_cpus=1)(_Worker)
     idle = deque(remote.remote(work, keeping.settings) for _ in range(min(workers, len(found))))
     waiting = deque((pair, 1) for pair in found)
-    flying: dict[Any, tuple[Any, tuple[Pair, int]]] = {}
+    flying: dict[Any, tuple[Any, tuple[FilePair, int]]] = {}
     tally, began = Tally(), time.monotonic()
     while waiting or flying:
         while waiting and idle:
@@ -201,11 +201,11 @@ class _Worker:
         self._work, self._digest = work, digest
         self._upscaler: Any = None
 
-    def upscale(self, pair: Pair, before: record.Entry | None) -> Outcome:
+    def upscale(self, pair: FilePair, before: record.RecordEntry | None) -> FileOutcome:
         """Upscale one picture; returns what became of it: done, skipped or failed."""
         from fourpass.jobs import work as step
 
-        outcome = Outcome(pair.source, pair.target, "planned")
+        outcome = FileOutcome(pair.source, pair.target, "planned")
         try:
             content = step.source_of(pair)
             if step.is_over(pair, content, outcome, before, self._digest):
@@ -215,8 +215,8 @@ class _Worker:
             step.fail(outcome, error)
             return outcome
         streams = step.Streams()
-        item = step.plan_one(pair, outcome, self._work.wishes, self._loaded(), streams, content)
-        step.upscale_one(item, self._loaded(), self._work.wishes, streams, content=content)
+        item = step.plan_one(pair, outcome, self._work.wanted, self._loaded(), streams, content)
+        step.upscale_one(item, self._loaded(), self._work.wanted, streams, content=content)
         return outcome
 
     def _loaded(self) -> Any:
@@ -236,12 +236,12 @@ class _Worker:
         return self._upscaler
 
 
-def _failed(pair: Pair, error: str) -> Outcome:
+def _failed(pair: FilePair, error: str) -> FileOutcome:
     text = " ".join(error.split())
-    return Outcome(pair.source, pair.target, "failed", text if pair.source in text else f"{pair.source}: {text}")
+    return FileOutcome(pair.source, pair.target, "failed", text if pair.source in text else f"{pair.source}: {text}")
 
 
-def _count(tally: Tally, outcome: Outcome) -> None:
+def _count(tally: Tally, outcome: FileOutcome) -> None:
     setattr(tally, outcome.status, getattr(tally, outcome.status) + 1)
     if outcome.status == "done":
         tally.pixels += outcome.output_pixels

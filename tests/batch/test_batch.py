@@ -17,8 +17,8 @@ from fourpass import Upscaler, batch  # noqa: E402
 from fourpass.conversion import convert  # noqa: E402
 from fourpass.errors import ConfigError  # noqa: E402
 from fourpass.imaging import files  # noqa: E402
-from fourpass.jobs import job  # noqa: E402
-from fourpass.jobs.job import Wishes  # noqa: E402
+from fourpass.jobs import one_file  # noqa: E402
+from fourpass.jobs.one_file import UpscaleOptions  # noqa: E402
 from fourpass.weights import save  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -52,7 +52,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def work(model):
-    return batch.Work(Wishes(scale=2), model=model, threads=1)
+    return batch.Work(UpscaleOptions(scale=2), model=model, threads=1)
 
 
 def outputs(folder):
@@ -73,15 +73,15 @@ def test_the_same_bytes_as_one_by_one_and_resume(photos, work, tmp_path):
     for place, content in made.items():
         alone = tmp_path / "alone" / place
         alone.parent.mkdir(parents=True, exist_ok=True)
-        planned = job.plan(upscaler, str(photos / place), work.wishes, key=None, name=str(alone))
-        job.upscale_file(upscaler, str(photos / place), str(alone), planned, work.wishes)
+        planned = one_file.plan(upscaler, str(photos / place), work.wanted, key=None, name=str(alone))
+        one_file.upscale_file(upscaler, str(photos / place), str(alone), planned, work.wanted)
         assert alone.read_bytes() == content
 
     (out / "a0.png").unlink()
     files.write(photos / "a1.png", np.zeros((5, 5, 3), np.uint8))
     again = batch.run(str(photos), str(out), work, workers=1)
     assert (again.done, again.skipped) == (2, 5)
-    other = batch.Work(Wishes(scale=4), model=work.model, threads=1)
+    other = batch.Work(UpscaleOptions(scale=4), model=work.model, threads=1)
     assert batch.run(str(photos), str(out), other, workers=1).done == 7
 
 
@@ -151,7 +151,7 @@ def test_a_killed_worker_loses_nothing_and_does_nothing_twice(photos, work, tmp_
 def test_a_list_and_another_format(photos, work, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text(f"{photos / 'a0.png'}\n\n{photos / 'deeper' / 'b.webp'}\n")
-    other = batch.Work(work.wishes, model=work.model, threads=1, key="tiff")
+    other = batch.Work(work.wanted, model=work.model, threads=1, key="tiff")
     batch.run(str(listed), str(tmp_path / "out"), other)
     assert sorted(outputs(tmp_path / "out")) == ["a0.tif", "b.tif"]
 
@@ -173,7 +173,7 @@ def test_nothing_to_do_is_said(tmp_path, work, make, words):
 
 def test_two_inputs_for_one_output_are_refused(photos, work, tmp_path):
     files.write(photos / "a0.webp", np.zeros((5, 5, 3), np.uint8))
-    both = batch.Work(work.wishes, model=work.model, key="png")
+    both = batch.Work(work.wanted, model=work.model, key="png")
     with pytest.raises(ConfigError, match="would both become"):
         batch.run(str(photos), str(tmp_path / "out"), both)
 

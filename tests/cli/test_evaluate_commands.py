@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from fourpass.cli.app import app
 from fourpass.errors import ConfigError
-from fourpass.evaluation.pictures import save_picture
+from fourpass.evaluation.images import save_picture
 
 
 def run(*arguments):

@@ -10,7 +10,7 @@ import pytest
 
 from fourpass import weights
 from fourpass.engine import backends
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 
 Run = Callable[..., tuple[int, bytes, list[str]]]
 

@@ -280,9 +280,9 @@ def test_damaged_weights(model: Path, fourpass: Run) -> None:
 
 
 def test_a_bug_in_one_file_does_not_stop_the_others(upscale: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fourpass.jobs import job
+    from fourpass.jobs import one_file
 
-    real = job.upscale_file
+    real = one_file.upscale_file
 
     def failing(upscaler: object, source: object, *rest: object, **options: object) -> None:
         if source == "a.png":
@@ -291,7 +291,7 @@ def test_a_bug_in_one_file_does_not_stop_the_others(upscale: Run, monkeypatch: p
             raise MemoryError
         real(upscaler, source, *rest, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(job, "upscale_file", failing)
+    monkeypatch.setattr(one_file, "upscale_file", failing)
     for name in ("a.png", "b.png", "c.png"):
         put(name)
     code, _, err = upscale("a.png", "b.png", "c.png", "-o", "out", "--json", "report.json")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fourpass.data.grain import add_grain
-from fourpass.data.pictures import shrink
+from fourpass.data.training_images import shrink
 
 
 def test_it_has_its_level_and_is_mostly_gray() -> None:

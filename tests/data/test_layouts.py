@@ -2,7 +2,7 @@
 
 import pytest
 
-from fourpass.data.layouts import Dataset, Pair, find_datasets
+from fourpass.data.layouts import Dataset, ImagePair, find_datasets
 from fourpass.data.results import find_results
 from fourpass.errors import DatasetError
 
@@ -104,7 +104,7 @@ def mkdir(path):
 
 
 def dataset_of(*names):
-    return Dataset("Set5", "flat", tuple(Pair(name, None, None) for name in names))
+    return Dataset("Set5", "flat", tuple(ImagePair(name, None, None) for name in names))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from PIL import Image
 from fourpass.data.div2k import training_images
 from fourpass.data.loader import Prefetcher
 from fourpass.data.patches import Patches
-from fourpass.data.pictures import Picture, decode, find_images, load_pictures, shrink
+from fourpass.data.training_images import TrainingImage, decode, find_images, load_pictures, shrink
 from fourpass.errors import ConfigError, DatasetError
 from fourpass.imaging.resize import imresize
 
@@ -54,8 +54,8 @@ def test_a_tree_of_pictures(folder):
 def test_pictures_are_decoded_once_and_found_by_content(folder, monkeypatch):
     pictures(folder)
     (folder / "a.png").rename(folder / "renamed.png")
-    monkeypatch.setattr("fourpass.data.pictures.files.read", None)  # would fail if it were called
-    monkeypatch.setattr("fourpass.data.pictures.imresize", None)
+    monkeypatch.setattr("fourpass.data.training_images.files.read", None)  # would fail if it were called
+    monkeypatch.setattr("fourpass.data.training_images.imresize", None)
     assert len(pictures(folder)) == 3
 
 
@@ -183,7 +183,7 @@ def test_a_picture_too_small_to_shrink():
 
 def test_a_picture_of_one_cell_can_be_chosen_by_gradient():
     high = noise(8, 8)
-    picture = Picture(None, high, {2: shrink(high, 2)}, np.array([[0.0, 0.0], [0.0, 3.0]]))
+    picture = TrainingImage(None, high, {2: shrink(high, 2)}, np.array([[0.0, 0.0], [0.0, 3.0]]))
     assert Patches([picture], (2,), (1,), (4,), candidates=2).batch((0, 0), 1).high.shape == (1, 3, 8, 8)
 
 

@@ -14,8 +14,8 @@ from scipy.ndimage import convolve, gaussian_filter
 
 from fourpass.data import wear_steps as steps
 from fourpass.data.patches import Patches
-from fourpass.data.pictures import Picture, shrink
-from fourpass.data.wear import GRID, MARGIN, Plan, Save, Wear, carry_out, cut_worn, draw, lay
+from fourpass.data.training_images import TrainingImage, shrink
+from fourpass.data.wear import GRID, MARGIN, Save, Wear, WearPlan, carry_out, cut_worn, draw, lay
 from fourpass.errors import ConfigError
 
 Pixels = NDArray[np.uint8]
@@ -31,11 +31,11 @@ def photo(rows: int, columns: int, seed: int = 0) -> Pixels:
 
 def patches(rows: int = 160, columns: int = 200, size: int = 16, scale: int = 4) -> Patches:
     high = photo(rows, columns)
-    picture = Picture(Path("photo"), high, {scale: shrink(high, scale)}, np.zeros((2, 2)))
+    picture = TrainingImage(Path("photo"), high, {scale: shrink(high, scale)}, np.zeros((2, 2)))
     return Patches([picture], (scale,), (1,), (size,))
 
 
-def plans(count: int = 4000, **settings: object) -> list[Plan]:
+def plans(count: int = 4000, **settings: object) -> list[WearPlan]:
     wear = Wear(**settings)  # type: ignore[arg-type]
     return [draw(wear, np.random.default_rng([1, number])) for number in range(count)]
 
@@ -95,7 +95,7 @@ def test_a_patch_is_saved_as_the_whole_picture_would_be(row: int, column: int) -
     Image.fromarray(whole).save(stream, "JPEG", quality=40, subsampling=2)
     saved = np.asarray(Image.open(stream))
     at = slice(48 + row, 48 + row + side), slice(48 + column, 48 + column + side)  # blocks begin at 48
-    plan = Plan(last=Save("jpeg", 40, "4:2:0", row, column))
+    plan = WearPlan(last=Save("jpeg", 40, "4:2:0", row, column))
     worn = carry_out(plan, whole[at], whole[at], np.random.default_rng(0))
     np.testing.assert_array_equal(worn[inner, inner], saved[at][inner, inner])
 
@@ -104,7 +104,7 @@ def test_a_patch_is_saved_as_the_whole_picture_would_be(row: int, column: int) -
 def test_another_filter_shrinks_the_truth(kernel: str) -> None:
     high = photo(192, 192)
     low = shrink(high, 4)
-    worn = carry_out(Plan(kernel=kernel), low, high, np.random.default_rng(0))
+    worn = carry_out(WearPlan(kernel=kernel), low, high, np.random.default_rng(0))
     wanted = Image.fromarray(high).resize((48, 48), getattr(Image.Resampling, kernel.upper()))
     np.testing.assert_array_equal(worn, np.asarray(wanted))
     assert 0 < np.abs(worn.astype(float) - low).mean() < 8
@@ -119,13 +119,13 @@ def test_saved_before_at_another_size() -> None:
     high = photo(256, 256)
     low = shrink(high, 4)
     first = Save("jpeg", 20, "4:4:4", 0, 0)
-    worn = carry_out(Plan(size=2.0, first=first), low, high, np.random.default_rng(0))
+    worn = carry_out(WearPlan(size=2.0, first=first), low, high, np.random.default_rng(0))
     earlier = Image.fromarray(high).resize((128, 128), Image.Resampling.BICUBIC)
     stream = io.BytesIO()
     earlier.save(stream, "JPEG", quality=20, subsampling=0)
     wanted = np.asarray(Image.open(stream).resize((64, 64), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(worn, wanted)
-    small = carry_out(Plan(size=0.8, first=Save("jpeg", 20, "4:2:0", 15, 15)), low, high, np.random.default_rng(0))
+    small = carry_out(WearPlan(size=0.8, first=Save("jpeg", 20, "4:2:0", 15, 15)), low, high, np.random.default_rng(0))
     error = np.abs(small.astype(float) - low)[MARGIN:-MARGIN, MARGIN:-MARGIN].mean(2)
     assert (error.reshape(4, 8, 4, 8).mean((1, 3)) > 1).all()  # it reached every part of the patch
 
@@ -133,7 +133,7 @@ def test_saved_before_at_another_size() -> None:
 def test_plans_come_at_the_stated_odds_and_within_the_stated_ranges() -> None:
     wear = Wear()
     drawn = plans()
-    worn = [plan for plan in drawn if plan != Plan()]
+    worn = [plan for plan in drawn if plan != WearPlan()]
     nothing = (1 - wear.filter) * (1 - wear.blur) * (1 - wear.noise) * (1 - wear.saved)
     clean = wear.clean + (1 - wear.clean) * nothing
     assert len(worn) / len(drawn) == pytest.approx(1 - clean, abs=0.02)

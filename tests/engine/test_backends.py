@@ -15,7 +15,7 @@ from fourpass import weights
 from fourpass.conversion import convert
 from fourpass.engine import backends, hardware
 from fourpass.engine.backends import BACKENDS
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 from fourpass.engine.sources import OnnxFile, OurWeights
 from fourpass.errors import BackendError, ConfigError
 from fourpass.upscaling.upscaler import Upscaler

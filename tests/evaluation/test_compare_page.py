@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fourpass.errors import ConfigError, DatasetError
-from fourpass.evaluation.compare import Entry, load_entries, page, rate_votes
-from fourpass.evaluation.measures import Protocol
-from fourpass.evaluation.pictures import save_picture
+from fourpass.evaluation.compare import ComparedImage, load_entries, page, rate_votes
+from fourpass.evaluation.images import save_picture
+from fourpass.evaluation.measures import MeasuringProtocol
 from fourpass.evaluation.statistics import bradley_terry
 from fourpass.imaging import files
 
@@ -21,8 +21,10 @@ def plain(colour):
 
 
 def html():
-    entries = [Entry(name, {label: plain(colour) for label, colour in COLOURS.items()}) for name in ("one", "two")]
-    return page(entries, ["psnr", "rmse"], Protocol(4))
+    entries = [
+        ComparedImage(name, {label: plain(colour) for label, colour in COLOURS.items()}) for name in ("one", "two")
+    ]
+    return page(entries, ["psnr", "rmse"], MeasuringProtocol(4))
 
 
 @pytest.fixture
@@ -148,8 +150,8 @@ def test_the_page_stands_alone():
 
 
 def test_names_cannot_break_out_of_the_page():
-    entry = Entry("</script><b>", {label: plain(colour) for label, colour in COLOURS.items()})
-    assert "</script><b>" not in page([entry], ["psnr"], Protocol(4))
+    entry = ComparedImage("</script><b>", {label: plain(colour) for label, colour in COLOURS.items()})
+    assert "</script><b>" not in page([entry], ["psnr"], MeasuringProtocol(4))
 
 
 def test_pictures_and_folders_are_read(tmp_path):

@@ -16,10 +16,10 @@ from fourpass.data.layouts import find_datasets
 from fourpass.engine.graphs import onnx_model
 from fourpass.errors import ConfigError, DatasetError, FourpassError, ImageError, MetricError, WeightsError
 from fourpass.evaluation.evaluate import evaluate
-from fourpass.evaluation.measures import METRICS, Protocol, choose
+from fourpass.evaluation.images import load_pair, load_picture, save_picture
+from fourpass.evaluation.measures import METRICS, MeasuringProtocol, choose
 from fourpass.evaluation.methods import Method, parse_methods
 from fourpass.evaluation.paper import paper_rows
-from fourpass.evaluation.pictures import load_pair, load_picture, save_picture
 from fourpass.evaluation.summary import summarise, summary_table
 from fourpass.imaging import files
 from fourpass.imaging.color import luma
@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 
 
 def measure(folder, *methods, metrics=("psnr",), scale=4, **options):
-    rows = evaluate(find_datasets(folder, scale), methods, metrics, Protocol(scale), **options)
+    rows = evaluate(find_datasets(folder, scale), methods, metrics, MeasuringProtocol(scale), **options)
     return {(row.method, row.image): row.values for row in rows}
 
 
@@ -100,7 +100,7 @@ def test_results_of_another_size_are_refused(folder, tmp_path):
     (dataset,) = find_datasets(folder, 4)
     alone = type(dataset)(dataset.name, dataset.layout, dataset.pairs[:1])
     with pytest.raises(DatasetError, match=r"is 106x110, its ground truth 212x220; is it a result of another scale"):
-        evaluate([alone], parse_methods([str(tmp_path)]), ["psnr"], Protocol(4))
+        evaluate([alone], parse_methods([str(tmp_path)]), ["psnr"], MeasuringProtocol(4))
 
 
 def test_pictures_are_brought_to_8_bit_rgb(tmp_path):
@@ -233,9 +233,9 @@ def test_wrong_options_are_explained_before_any_work(folder, tmp_path, arguments
 
 
 def test_scores_that_need_the_model_say_so(folder):
-    rows = evaluate(find_datasets(folder, 4), [BICUBIC], list(METRICS), Protocol(4))
+    rows = evaluate(find_datasets(folder, 4), [BICUBIC], list(METRICS), MeasuringProtocol(4))
     summaries, _ = summarise(rows)
-    table = summary_table(summaries, [BICUBIC], Protocol(4))
+    table = summary_table(summaries, [BICUBIC], MeasuringProtocol(4))
     shown = dict(zip(table.columns, table.rows[0], strict=True))
     assert shown["SR score ↑"] == shown["PI ↓"] == "needs model.mat"
     assert all(np.isfinite(float(cell.split()[0])) for name, cell in shown.items() if cell[:1].isdigit())
@@ -246,7 +246,9 @@ def test_scores_that_need_the_model_say_so(folder):
     "name", ["Set5", pytest.param("Set14", marks=pytest.mark.slow), pytest.param("BSD100", marks=pytest.mark.slow)]
 )
 def test_bicubic_is_the_papers_row(shared, name):
-    rows = evaluate(find_datasets(shared / "data/eval" / name, 4), [BICUBIC], ["psnr", "ssim", "niqe"], Protocol(4))
+    rows = evaluate(
+        find_datasets(shared / "data/eval" / name, 4), [BICUBIC], ["psnr", "ssim", "niqe"], MeasuringProtocol(4)
+    )
     (summary,), _ = summarise(rows)
     (paper,) = [row for row in paper_rows(2) if (row["dataset"], row["method"]) == (name, "Bicubic")]
     assert summary.means["psnr"].mean == pytest.approx(float(paper["psnr_y_db"]), abs=0.02)
@@ -274,5 +276,5 @@ def test_the_packaged_network_scores_as_when_it_was_trained(shared, scale, expec
     (eusr,) = parse_methods(["eusr"])
     if eusr.sha256 != "4bc678e16271":
         pytest.skip("other weights than those of docs/results are packaged")
-    rows = evaluate(find_datasets(shared / "data/eval/Set5", scale), [eusr], ["psnr"], Protocol(scale))
+    rows = evaluate(find_datasets(shared / "data/eval/Set5", scale), [eusr], ["psnr"], MeasuringProtocol(scale))
     assert np.mean([row.values["psnr"] for row in rows]) == pytest.approx(expected, abs=0.02)

@@ -11,8 +11,8 @@ import pytest
 from fourpass.data.layouts import find_datasets
 from fourpass.errors import BackendError, ConfigError, DatasetError
 from fourpass.evaluation import figures, paper, plots
+from fourpass.evaluation.images import save_picture
 from fourpass.evaluation.methods import packaged_methods, parse_methods
-from fourpass.evaluation.pictures import save_picture
 from fourpass.evaluation.tables import Table, render
 from fourpass.imaging import files
 
@@ -104,7 +104,7 @@ def test_table_1_counts_our_parameters():
 def test_table_1_shows_where_our_losses_are_not_the_papers(monkeypatch):
     assert not any("paper:" in cell for row in paper.properties_table().rows for cell in row)
     ours = {**paper.METHODS, "cx": replace(paper.METHODS["cx"], losses=replace(paper.METHODS["cx"].losses, pixel=0.0))}
-    monkeypatch.setattr("fourpass.methods.METHODS", ours)
+    monkeypatch.setattr("fourpass.losses.published.METHODS", ours)
     table = paper.properties_table()
     shown = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert shown["CX"]["Reconstruction loss"] == "pre-training only (paper: yes)"

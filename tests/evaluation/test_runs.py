@@ -5,7 +5,7 @@ import pytest
 
 from fourpass.errors import ConfigError
 from fourpass.evaluation.evaluate import Measurement
-from fourpass.evaluation.measures import Protocol, Sample, as_region, measure
+from fourpass.evaluation.measures import MeasuringProtocol, Sample, as_region, measure
 from fourpass.evaluation.methods import Method
 from fourpass.evaluation.summary import summarise, with_means_of_runs
 from fourpass.metrics.ssim import ssim
@@ -55,7 +55,7 @@ def test_the_papers_protocol_takes_every_pixel_of_ssim_and_says_so():
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 256, (40, 44, 3)).astype(np.uint8)
     sample = Sample(truth, np.clip(truth.astype(int) + 9, 0, 255).astype(np.uint8), truth[::4, ::4])
-    usual, papers = Protocol(4), Protocol(4, "y8", region="same")
+    usual, papers = MeasuringProtocol(4), MeasuringProtocol(4, "y8", region="same")
     for metric in ("psnr", "ssim"):
         assert measure(metric, sample, usual) != measure(metric, sample, papers)
     expected = ssim(sample.reference, sample.image, channel="y8", border=4, region="same")

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fourpass.imaging import files, profiles
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.picture import Header, Picture
 
 FOLDER = Path(__file__).parent / "seeds"
@@ -50,7 +50,9 @@ def seeds() -> dict[str, bytes]:
     """Return name -> file."""
     icc = profiles.of_codes(12, 13, 3)
     assert icc is not None
-    kept = Metadata(icc, exif(), XMP, IPTC, (300.0, 150.0), (("parameters", "a cat"), ("Titel", "Kätzchen 猫")), b"hi")
+    kept = PictureMetadata(
+        icc, exif(), XMP, IPTC, (300.0, 150.0), (("parameters", "a cat"), ("Titel", "Kätzchen 猫")), b"hi"
+    )
     alpha = make.random_pixels(12, 16)
     found = {}
     for suffix in ("jpg", "png", "webp", "tif", "avif"):
@@ -60,7 +62,7 @@ def seeds() -> dict[str, bytes]:
     deep = make.random_pixels(12, 16, 3, dtype=np.uint16)
     for suffix in ("png", "tif", "avif"):
         found[f"deep.{suffix}"] = _written(
-            Picture.of(deep, metadata=Metadata(cicp=(9, 16)) if suffix != "tif" else None), suffix
+            Picture.of(deep, metadata=PictureMetadata(cicp=(9, 16)) if suffix != "tif" else None), suffix
         )
     frames = np.stack([make.random_pixels(8, 8, 3, seed=seed) for seed in range(3)])
     for suffix in ("gif", "webp"):

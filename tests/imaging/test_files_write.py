@@ -22,7 +22,7 @@ from fourpass.disk import atomic
 from fourpass.errors import ImageError
 from fourpass.imaging import exif, files, limits, tiff_tags, writer
 from fourpass.imaging.budget import Budget
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.picture import Header, Picture
 
 RGB = make.random_pixels(50, 70, 3)
@@ -93,7 +93,7 @@ def test_jpeg_at_its_usual_quality_keeps_colour_edges(tmp_path: Path) -> None:
     assert np.abs(files.read(tmp_path / "out.jpg").pixels.astype(int) - pixels).max() < 12
 
 
-def whole_metadata() -> Metadata:
+def whole_metadata() -> PictureMetadata:
     tags = Image.Exif()
     tags[0x0112], tags[0x010F], tags[0x013B] = 6, "Maker", "Jürgen".encode()
     tags[0x8769] = {0x9003: "2020:01:02 03:04:05", 0x829A: IFDRational(1, 125), 0x927C: b"Apple iOS\0\0\1"}
@@ -103,7 +103,7 @@ def whole_metadata() -> Metadata:
 
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     texts = (("parameters", "a cat"), ("Titel", "Kätzchen 猫"))
-    return Metadata(icc, block, b"<x:xmpmeta/>", RECORDS, (300.0, 150.0), texts)
+    return PictureMetadata(icc, block, b"<x:xmpmeta/>", RECORDS, (300.0, 150.0), texts)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif", "gif"])
@@ -116,7 +116,7 @@ def test_metadata_comes_back(tmp_path: Path, suffix: str) -> None:
     format = limits.FORMATS[files.probe(path).format]
     missing = {"iptc": ("webp", "avif", "gif"), "texts": ("jpg", "webp", "tif", "avif", "gif")}
     for part in ("icc", "xmp", "iptc", "texts"):
-        expected = getattr(kept, part) if part in format.keeps else getattr(Metadata(), part)
+        expected = getattr(kept, part) if part in format.keeps else getattr(PictureMetadata(), part)
         assert (part not in format.keeps) == (suffix in missing.get(part, ("gif",)))
         assert getattr(back, part) == expected, part
     assert back.dpi == (pytest.approx((300, 150), rel=1e-4) if suffix != "gif" else None)
@@ -189,7 +189,7 @@ def test_strip_leaves_pixels_and_colour_profile(tmp_path: Path, suffix: str) -> 
 def test_a_damaged_profile_does_not_stop_the_picture(tmp_path: Path) -> None:
     cmyk = bytes(pyvips.Operation.call("profile_load", "cmyk"))
     for icc in (b"x" * 200, whole_metadata().icc[:200], cmyk):
-        picture = Picture.of(RGB, metadata=Metadata(icc=icc))
+        picture = Picture.of(RGB, metadata=PictureMetadata(icc=icc))
         assert limits.lost(picture.header, "png") == ("ICC profile (damaged, or for other channels)",)
         for suffix in ("png", "jpg", "webp", "tif", "avif", "gif"):
             files.write(tmp_path / f"out.{suffix}", picture)
@@ -211,7 +211,7 @@ def test_exif_into_foreign_tiffs(order: str, big: bool) -> None:
     pages = [make.random_pixels(16, 24, seed=seed) for seed in range(2)]
     stream = io.BytesIO(make.gray_tiff(pages, order, big))
     block = whole_metadata().exif
-    tiff_tags.finish(stream, Metadata(exif=block, iptc=RECORDS))
+    tiff_tags.finish(stream, PictureMetadata(exif=block, iptc=RECORDS))
     found = tiff_tags.scan(stream, Budget())
     back = found.exif
     assert found.iptc == RECORDS
@@ -258,7 +258,7 @@ def test_pages_of_a_tiff_come_back(tmp_path: Path) -> None:
 def test_gif_of_another_colour_space_becomes_srgb(tmp_path: Path) -> None:
     p3 = bytes(pyvips.Operation.call("profile_load", "p3"))
     pixels = np.zeros((16, 16, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
-    files.write(tmp_path / "out.gif", Picture.of(pixels, metadata=Metadata(icc=p3)))
+    files.write(tmp_path / "out.gif", Picture.of(pixels, metadata=PictureMetadata(icc=p3)))
     red, green, blue = files.read(tmp_path / "out.gif").pixels[8, 8]
     assert red > 210
     assert green < 100

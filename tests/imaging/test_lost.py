@@ -13,7 +13,7 @@ from PIL import Image
 
 from fourpass.errors import ImageError
 from fourpass.imaging import exif, files, limits
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.picture import Header, Picture
 
 RGB = make.random_pixels(24, 36, 3)
@@ -127,7 +127,7 @@ def test_stated_sizes_and_resolutions_follow_the_picture(tmp_path: Path) -> None
 @pytest.mark.parametrize("key", EVERY)
 def test_nothing_is_made_up(tmp_path: Path, key: str) -> None:
     bare = rewritten(make.encode(RGB, "PNG"), key, tmp_path)
-    assert files.probe(bare).metadata == Metadata()
+    assert files.probe(bare).metadata == PictureMetadata()
     for tag in (b"Exif", b"eXIf", b"EXIF", b"pHYs"):
         assert tag not in bare
     if key == "tiff":
@@ -294,7 +294,7 @@ def test_more_pages_with_tags_of_their_own_are_named() -> None:
 
 
 def test_hdr_is_refused_by_formats_that_would_show_it_wrong() -> None:
-    hdr = Header("png", 9, 9, depth=16, metadata=Metadata(cicp=(9, 16)))
+    hdr = Header("png", 9, 9, depth=16, metadata=PictureMetadata(cicp=(9, 16)))
     for key in ("jpeg", "webp", "tiff", "gif"):
         with pytest.raises(ImageError, match=r"the picture is HDR \(PQ\), which .* cannot say; write .png or .avif"):
             limits.check(hdr, key, "x")

@@ -16,7 +16,7 @@ import pyvips
 from PIL import Image
 
 from fourpass.imaging import files, limits, profiles
-from fourpass.imaging.metadata import Metadata, usable
+from fourpass.imaging.metadata import PictureMetadata, usable
 from fourpass.imaging.picture import Picture
 
 PLAIN = np.zeros((16, 16, 3), np.uint8) + np.array([200, 40, 30], np.uint8)
@@ -89,7 +89,7 @@ def test_usual_numbers_mean_srgb() -> None:
     usual = (b"gAMA", struct.pack(">I", 45_455))
     primaries = (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
     for chunks in ((usual,), (usual, primaries), ((b"cICP", bytes([1, 13, 0, 1])),), ((b"cICP", bytes([1, 1, 0, 1])),)):
-        assert files.probe(png_with(*chunks)).metadata == Metadata()
+        assert files.probe(png_with(*chunks)).metadata == PictureMetadata()
 
 
 def test_the_stronger_statement_counts() -> None:
@@ -107,7 +107,7 @@ def test_hdr_is_kept(tmp_path: Path, transfer: int) -> None:
     pixels = make.random_pixels(16, 16, 3, dtype=np.uint16)
     for suffix, quality in (("png", None), ("avif", 80), ("avif", 100)):
         files.write(
-            tmp_path / f"o.{suffix}", Picture.of(pixels, metadata=Metadata(cicp=(9, transfer))), quality=quality
+            tmp_path / f"o.{suffix}", Picture.of(pixels, metadata=PictureMetadata(cicp=(9, transfer))), quality=quality
         )
         back = files.read(tmp_path / f"o.{suffix}")
         assert back.header.metadata.cicp == (9, transfer)
@@ -119,7 +119,7 @@ def test_hdr_is_kept(tmp_path: Path, transfer: int) -> None:
 @pytest.mark.parametrize("quality", [80, 100])
 def test_another_decoder_agrees_on_hdr_avif(tmp_path: Path, quality: int) -> None:
     pixels = PLAIN.astype(np.uint16) * 257
-    files.write(tmp_path / "o.avif", Picture.of(pixels, metadata=Metadata(cicp=(9, 16))), quality=quality)
+    files.write(tmp_path / "o.avif", Picture.of(pixels, metadata=PictureMetadata(cicp=(9, 16))), quality=quality)
     said = subprocess.run(["avifdec", "--info", tmp_path / "o.avif"], capture_output=True, text=True, check=True).stdout
     assert "Color Primaries: 9" in said
     assert "Transfer Char. : 16" in said

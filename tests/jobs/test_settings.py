@@ -10,7 +10,7 @@ import pytest
 
 from fourpass import weights
 from fourpass.errors import ConfigError, WeightsError
-from fourpass.jobs.job import Wishes
+from fourpass.jobs.one_file import UpscaleOptions
 from fourpass.jobs.settings import digest_of, settings, weights_files
 
 onnx = pytest.importorskip("onnx")
@@ -34,7 +34,7 @@ def put(name: str, value: float) -> None:
 
 
 def known(model: str = "m.safetensors", **options: object) -> str:
-    return digest_of(settings(Wishes(), model=model, **options))  # type: ignore[arg-type]
+    return digest_of(settings(UpscaleOptions(), model=model, **options))  # type: ignore[arg-type]
 
 
 def test_another_spelling_is_the_same(here: Path) -> None:
@@ -77,8 +77,14 @@ def test_tensors_beside_an_onnx_file_count(here: Path) -> None:
 def test_every_option_counts() -> None:
     seen = {known(), known(strength=0.5), known(backend="torch"), known(precision="fp32"), known(consistency=True)}
     seen |= {known(blend_pixels=True)}
-    for wishes in (Wishes(scale=2), Wishes(width=2), Wishes(quality=9), Wishes(strip=True), Wishes(self_ensemble=True)):
-        seen.add(digest_of(settings(wishes, model="m.safetensors")))
+    for wanted in (
+        UpscaleOptions(scale=2),
+        UpscaleOptions(width=2),
+        UpscaleOptions(quality=9),
+        UpscaleOptions(strip=True),
+        UpscaleOptions(self_ensemble=True),
+    ):
+        seen.add(digest_of(settings(wanted, model="m.safetensors")))
     assert len(seen) == 11
     assert known("eusr") != known("fourpass")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fourpass.losses.fourpass import adversarial
+from fourpass.losses.perceptual import adversarial
 from fourpass.losses.relativistic import relative_discrimination, relative_to, unsteadiness
 
 

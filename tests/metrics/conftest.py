@@ -12,7 +12,7 @@ from PIL import Image
 
 from fourpass.imaging.color import rgb_to_ycbcr, ycbcr_to_rgb
 
-Picture = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 
 # Sample -> Kodak image, crop's first row and column, factor on Cb and Cr. TID2013's type 18 (colour saturation):
 # MATLAB's YCbCr in whole numbers, chroma drawn towards 128, rounded. Equals the database's files bit for bit.
@@ -20,10 +20,10 @@ SATURATION = {"I04": (4, 206, 0, 0.09375), "I06": (6, 43, 66, 0.434)}
 
 
 @pytest.fixture(scope="session")
-def saturation_sample(shared: Path) -> Callable[[str], Picture]:
+def saturation_sample(shared: Path) -> Callable[[str], RgbImage]:
     """Make the TID2013 image that MATLAB's values of NIQE and BRISQUE are known for: ``I04`` or ``I06``."""
 
-    def make(name: str) -> Picture:
+    def make(name: str) -> RgbImage:
         number, row, column, factor = SATURATION[name]
         whole = np.asarray(Image.open(shared / "data/tid2013/kodak" / f"{number}.png").convert("RGB"))
         ycbcr = np.floor(rgb_to_ycbcr(whole[row : row + 384, column : column + 512]) + 0.5)
@@ -34,7 +34,7 @@ def saturation_sample(shared: Path) -> Callable[[str], Picture]:
 
 
 @pytest.fixture(scope="session")
-def picture() -> Picture:
+def picture() -> RgbImage:
     """(200, 300, 3) uint8 with slopes, edges, texture and noise; no two channels alike."""
     random = np.random.default_rng(7)
     y, x = np.mgrid[:200, :300]

@@ -12,7 +12,7 @@ import torch
 from fourpass.conversion.predictors import from_keras
 from fourpass.models import build, load_strictly
 from fourpass.models.mobilenet_v1 import NIMAMobileNetV1
-from fourpass.models.mobilenet_v2 import BatchNorm, MobileNetV2, rounded
+from fourpass.models.mobilenet_v2 import KerasBatchNorm, MobileNetV2, rounded
 from fourpass.models.nima import NIMA, mean_score, score_spread
 from fourpass.weights import Metadata, Weights
 
@@ -106,7 +106,7 @@ def test_folding_the_norms_changes_neither_values_nor_gradients(references: Path
 
     folded, gradients = run()
     for module in network.modules():
-        if isinstance(module, BatchNorm):
+        if isinstance(module, KerasBatchNorm):
             module.training = True  # normalise without folding, by the moving averages, as eval() does
             module.forward = functools.partial(_as_eval, module)
     plain, expected = run()
@@ -115,7 +115,7 @@ def test_folding_the_norms_changes_neither_values_nor_gradients(references: Path
         torch.testing.assert_close(ours, theirs)
 
 
-def _as_eval(norm: BatchNorm, x: torch.Tensor) -> torch.Tensor:
+def _as_eval(norm: KerasBatchNorm, x: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.batch_norm(
         x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
     )

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from fourpass.cli.app import app
 from fourpass.errors import ConfigError
 from fourpass.evaluation.figures import PANELS
+from fourpass.evaluation.images import save_picture
 from fourpass.evaluation.methods import parse_methods
 from fourpass.evaluation.paper import paper_rows
-from fourpass.evaluation.pictures import save_picture
-from fourpass.reproduction.plan import KINDS, Plan, recipe_folder
+from fourpass.reproduction.plan import KINDS, ReproductionPlan, recipe_folder
 from fourpass.reproduction.run import run
 from fourpass.reproduction.sources import SOURCES, missing
 from fourpass.training import recipes
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def plan(tmp_path):
-    return Plan("authors", tmp_path / "data", tmp_path / "out", recipe_folder())
+    return ReproductionPlan("authors", tmp_path / "data", tmp_path / "out", recipe_folder())
 
 
 class Machine:
@@ -93,7 +93,7 @@ def test_a_failure_does_not_stop_the_others(plan):
 
 def test_a_changed_command_is_run_again(plan, tmp_path):
     Machine(plan.steps(), plan.out).run()
-    other = Plan("authors", plan.root, plan.out, plan.recipes, "cpu")
+    other = ReproductionPlan("authors", plan.root, plan.out, plan.recipes, "cpu")
     machine = Machine(other.steps(), plan.out)
     machine.run()
     assert machine.ran[0] == "eusr"
@@ -110,7 +110,7 @@ def test_every_training_command_is_one_that_the_command_line_takes(kind, tmp_pat
 
     from fourpass.cli.train import PHASES
 
-    for step in Plan(kind, tmp_path, tmp_path, recipe_folder()).steps():
+    for step in ReproductionPlan(kind, tmp_path, tmp_path, recipe_folder()).steps():
         words = step.command(())
         if words[0] != "train":
             continue
@@ -186,7 +186,7 @@ def test_the_document_says_what_the_code_says():
         for part in source.checksum.split():
             if len(part.strip(",")) == 64:
                 assert part.strip(",") in text
-    plan = Plan("authors", Path("ROOT"), Path("OUT"), Path("recipes"))
+    plan = ReproductionPlan("authors", Path("ROOT"), Path("OUT"), Path("recipes"))
     steps = {step.name: step for step in plan.steps()}
     for name in ("eusr", "aesthetic", "subjective", "4pp-eusr", "without_l_g-0", "srresnet-mse", "cx"):
         words = [word for word in steps[name].command(()) if word not in ("--device", "auto")]

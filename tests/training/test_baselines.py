@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 from fourpass import models, weights  # noqa: E402
 from fourpass.errors import ConfigError, DatasetError, WeightsError  # noqa: E402
+from fourpass.losses.published import METHODS, parameters_of, properties_of  # noqa: E402
 from fourpass.losses.terms import PAPER  # noqa: E402
-from fourpass.methods import METHODS, parameters_of, properties_of  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 from fourpass.training import baselines, loop, recipes  # noqa: E402
 from fourpass.training.baseline_recipes import RECIPES  # noqa: E402

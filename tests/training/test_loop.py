@@ -21,7 +21,7 @@ from fourpass.errors import ConfigError, FourpassError, WeightsError  # noqa: E4
 from fourpass.training import loop  # noqa: E402
 from fourpass.training.averaging import averaged, start_average, update_average  # noqa: E402
 from fourpass.training.phase import CollapseError  # noqa: E402
-from fourpass.training.progress import Progress, rate_factor  # noqa: E402
+from fourpass.training.progress import TrainingProgress, rate_factor  # noqa: E402
 
 
 def stop_here():
@@ -93,7 +93,7 @@ def test_a_run_leaves_weights_logs_and_pictures(tmp_path):
 def test_a_finished_run_stays_as_it_is(tmp_path):
     loop.train(Line(), tmp_path)
     before = state(tmp_path)
-    assert loop.train(Line(), tmp_path) == loop.Outcome("finished", 12, before["progress"]["best"])
+    assert loop.train(Line(), tmp_path) == loop.TrainingOutcome("finished", 12, before["progress"]["best"])
     assert_equal(before, state(tmp_path))
 
 
@@ -140,7 +140,7 @@ def test_a_slow_collapse_goes_back_past_the_last_checkpoint(tmp_path):
 
 
 def test_a_loss_far_above_what_it_was_is_a_collapse():
-    progress, recipe = Progress(), LineRecipe(collapse=3.0)
+    progress, recipe = TrainingProgress(), LineRecipe(collapse=3.0)
     for _ in range(60):
         progress.watch({"loss": 1.0}, recipe)
     for _ in range(33):
@@ -218,17 +218,17 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
 
 def test_schedules_by_hand():
     halving = LineRecipe(schedule="halving", halve_every=200_000, warm_up=0, steps=1_000_000)
-    rates = [rate_factor(halving, Progress(step)) for step in (0, 199_999, 200_000, 999_999)]
+    rates = [rate_factor(halving, TrainingProgress(step)) for step in (0, 199_999, 200_000, 999_999)]
     assert rates == [1, 1, 0.5, 0.0625]
-    assert rate_factor(replace(halving, decay=0.1), Progress(400_000)) == pytest.approx(0.01)
+    assert rate_factor(replace(halving, decay=0.1), TrainingProgress(400_000)) == pytest.approx(0.01)
     cosine = LineRecipe(schedule="cosine", warm_up=0, steps=100)
-    assert rate_factor(cosine, Progress(0)) == 1
-    assert rate_factor(cosine, Progress(50)) == pytest.approx(0.5)
-    assert rate_factor(cosine, Progress(25)) == pytest.approx(0.5 + 0.25 * math.sqrt(2))
-    assert rate_factor(cosine, Progress(50, rollbacks=1)) == pytest.approx(0.25)
-    assert rate_factor(replace(cosine, hours=2.0), Progress(0, seconds=3600)) == pytest.approx(0.5)
+    assert rate_factor(cosine, TrainingProgress(0)) == 1
+    assert rate_factor(cosine, TrainingProgress(50)) == pytest.approx(0.5)
+    assert rate_factor(cosine, TrainingProgress(25)) == pytest.approx(0.5 + 0.25 * math.sqrt(2))
+    assert rate_factor(cosine, TrainingProgress(50, rollbacks=1)) == pytest.approx(0.25)
+    assert rate_factor(replace(cosine, hours=2.0), TrainingProgress(0, seconds=3600)) == pytest.approx(0.5)
     warm = LineRecipe(schedule="constant", warm_up=4)
-    assert [rate_factor(warm, Progress(step)) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
+    assert [rate_factor(warm, TrainingProgress(step)) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
 
 
 def test_a_run_by_the_clock_ends_by_it(tmp_path):

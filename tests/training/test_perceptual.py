@@ -13,7 +13,7 @@ import pyvips
 import torch
 
 from fourpass import weights
-from fourpass.data.pictures import load_pictures
+from fourpass.data.training_images import load_pictures
 from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError, FourpassError, WeightsError
 from fourpass.imaging.resize import imresize

@@ -13,7 +13,7 @@ from PIL import Image  # noqa: E402
 
 from fourpass import weights  # noqa: E402
 from fourpass.data.patches import Patches  # noqa: E402
-from fourpass.data.pictures import load_pictures  # noqa: E402
+from fourpass.data.training_images import load_pictures  # noqa: E402
 from fourpass.errors import ConfigError, WeightsError  # noqa: E402
 from fourpass.models.swift import Swift  # noqa: E402
 from fourpass.training.recipes import SwiftRecipe, build  # noqa: E402

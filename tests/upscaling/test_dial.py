@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fourpass import DEFAULT_MODEL
-from fourpass.data.pictures import decode, shrink
+from fourpass.data.training_images import decode, shrink
 from fourpass.metrics.niqe import niqe
 from fourpass.metrics.psnr import psnr
 from fourpass.upscaling.faithful import FaithfulUpscaler

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from fourpass.data.pictures import decode, shrink
+from fourpass.data.training_images import decode, shrink
 from fourpass.errors import ImageError
 from fourpass.imaging import files
 from fourpass.imaging.jpeg_tables import luma_table

@@ -11,7 +11,7 @@ import pytest
 
 from fourpass.errors import ConfigError
 from fourpass.wear.estimate import Estimate
-from fourpass.wear.fit import Sample, fit, loss
+from fourpass.wear.fit import WearSample, fit, loss
 from fourpass.wear.restore import KINDS, packaged, read_table, restore_for, write_table
 
 CLEAN = Estimate(quality=100.0, evidence="none", blocks=0.0, noise=0.0, blur=0.5)
@@ -65,13 +65,13 @@ def test_a_mistake_in_a_table_is_named(tmp_path: Path, lines: str, message: str)
         read_table(tmp_path / "none.csv")
 
 
-def peaked(number: float, best: float, height: float = 28.0) -> Sample:
+def peaked(number: float, best: float, height: float = 28.0) -> WearSample:
     """PSNR that falls off at both sides of its best restore."""
-    return Sample(number, tuple(height - 4 * (restore - best) ** 2 for restore in RESTORES))
+    return WearSample(number, tuple(height - 4 * (restore - best) ** 2 for restore in RESTORES))
 
 
 def test_loss_by_hand() -> None:
-    sample = Sample(3.0, (20.0, 22.0, 24.0, 23.0, 21.0))
+    sample = WearSample(3.0, (20.0, 22.0, 24.0, 23.0, 21.0))
     assert loss(sample, RESTORES, 0.5) == 0
     assert loss(sample, RESTORES, 0.625) == pytest.approx(0.5)
     assert loss(sample, RESTORES, 1.0) == 3

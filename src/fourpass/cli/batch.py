@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from fourpass import DEFAULT_MODEL
 from fourpass.cli.terminal import printable
+from fourpass.defaults import DEFAULT_MODEL
 
 
 def batch(
@@ -31,10 +31,10 @@ def batch(
     """Upscale many pictures; the same command goes on where a run was stopped. Exit code 1: some failed."""
     from fourpass import batch as module
     from fourpass.imaging import formats
-    from fourpass.jobs.job import Wishes
+    from fourpass.jobs.one_file import UpscaleOptions
 
     work = module.Work(
-        Wishes(scale=scale, longest=longest, megapixels=megapixels, quality=quality, strip=strip),
+        UpscaleOptions(scale=scale, longest=longest, megapixels=megapixels, quality=quality, strip=strip),
         model=model,
         strength=strength,
         precision="fp32" if fp32 else "auto",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from fourpass.engine.choice import Engine
+    from fourpass.engine.engine import Engine
 
 
 def doctor(
@@ -22,7 +22,7 @@ def doctor(
     """Say how upscaling will run on this machine, and why; then run a small picture through it."""
     from fourpass import __version__
     from fourpass.engine import backends, hardware
-    from fourpass.engine.choice import Engine
+    from fourpass.engine.engine import Engine
     from fourpass.errors import BackendError
 
     system = f"{platform.system()} {platform.machine()}"
@@ -79,7 +79,8 @@ def _trial(engine: Engine) -> str:
     """Upscale a small picture with the default weights; returns how it went."""
     import numpy as np
 
-    from fourpass import DEFAULT_MODEL, weights
+    from fourpass import weights
+    from fourpass.defaults import DEFAULT_MODEL
     from fourpass.upscaling.upscaler import Upscaler
 
     if DEFAULT_MODEL not in weights.available():

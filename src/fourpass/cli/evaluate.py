@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fourpass.data.layouts import Dataset
     from fourpass.evaluation.evaluate import Measurement
-    from fourpass.evaluation.measures import Protocol
+    from fourpass.evaluation.measures import MeasuringProtocol
     from fourpass.evaluation.methods import Method
 
 _FILES = (
@@ -114,14 +114,16 @@ def _files_in(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
 
 
-def protocol_of(scale: int, channel: str, border: int, ma_model: Path | None, region: str = "valid") -> Protocol:
+def protocol_of(
+    scale: int, channel: str, border: int, ma_model: Path | None, region: str = "valid"
+) -> MeasuringProtocol:
     """Return the protocol that the options mean; raises ConfigError where one is out of range."""
-    from fourpass.evaluation.measures import Protocol, as_channel, as_region
+    from fourpass.evaluation.measures import MeasuringProtocol, as_channel, as_region
     from fourpass.metrics.ma import find_model
 
     if scale not in (2, 3, 4, 8):
         raise ConfigError(f"--scale {scale} is not one of 2, 4, 8 (or 3)")
-    return Protocol(scale, as_channel(channel), border, find_model(ma_model), as_region(region))
+    return MeasuringProtocol(scale, as_channel(channel), border, find_model(ma_model), as_region(region))
 
 
 def find(folders: list[Path], scale: int) -> list[Dataset]:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from fourpass.errors import ConfigError
-from fourpass.jobs import job
-from fourpass.jobs.job import Wishes
+from fourpass.jobs import one_file
+from fourpass.jobs.one_file import UpscaleOptions
 
 
 def number(option: str, text: str | None) -> int | None:
@@ -31,23 +31,23 @@ def box(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def check(wishes: Wishes, output: str | None, report: str | None, resume: bool) -> None:
+def check(wanted: UpscaleOptions, output: str | None, report: str | None, resume: bool) -> None:
     """Refuse what makes no sense whatever the pictures are.
 
     Raises:
         ConfigError: an option's value, or two that contradict each other.
     """
-    job.check(wishes)
+    one_file.check(wanted)
     if output == "-" and report == "-":
         raise ConfigError("-o - and --json - would both write to standard output; give --json a file")
     if resume and (output is None or output == "-" or (Path(output).suffix and not Path(output).is_dir())):
         raise ConfigError("--resume keeps its list in the output folder; name a folder with -o")
 
 
-def tag(wishes: Wishes, usual_scale: int) -> str:
+def tag(wanted: UpscaleOptions, usual_scale: int) -> str:
     """Return what tells the name of an output from that of its input, beside it: x4, or 1920x1080."""
-    if wishes.fit:
-        return f"{wishes.fit[0]}x{wishes.fit[1]}"
-    for name, value in wishes.size.items():
+    if wanted.fit:
+        return f"{wanted.fit[0]}x{wanted.fit[1]}"
+    for name, value in wanted.size.items():
         return f"x{value:g}" if name == "scale" else f"{name}{value:g}"
     return f"x{usual_scale}"

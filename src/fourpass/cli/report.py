@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from fourpass.cli.terminal import printable
-from fourpass.jobs.report import Outcome, Progress
+from fourpass.jobs.report import FileOutcome
+from fourpass.upscaling.upscaler import ProgressCallback
 
 
 class Display:
@@ -40,7 +41,7 @@ class Display:
         if self._bar is not None:
             self._bar.stop()
 
-    def begin(self, name: str, pixels: int) -> Progress:
+    def begin(self, name: str, pixels: int) -> ProgressCallback:
         """Say which file is next; returns what to tell its progress, 0..1."""
         self._number += 1
         if self._bar is None:
@@ -49,7 +50,7 @@ class Display:
         self._bar.update(self._task, description=number + _escaped(_shortened(name)))
         return lambda share: self._bar.update(self._task, completed=self._done + share * pixels)
 
-    def end(self, outcome: Outcome, pixels: int) -> None:
+    def end(self, outcome: FileOutcome, pixels: int) -> None:
         """Say what became of the file."""
         if outcome.status == "done":
             self._done += pixels
@@ -64,7 +65,7 @@ class Display:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, total=max(self._total, 1))
 
-    def summary(self, outcomes: Sequence[Outcome]) -> None:
+    def summary(self, outcomes: Sequence[FileOutcome]) -> None:
         """Count what became of the files, on a terminal, where there were several."""
         if self._bar is None or self._count < 2:
             return
@@ -79,12 +80,12 @@ class Display:
             print(printable(line), file=sys.stderr)
 
 
-def describe(outcome: Outcome) -> str:
+def describe(outcome: FileOutcome) -> str:
     """Return the line of a dry run."""
     return printable(_line(outcome))
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: FileOutcome) -> str:
     size = "x".join(map(str, outcome.output_size or ()))
     if outcome.status == "skipped":
         return f"{outcome.output}: is done already"

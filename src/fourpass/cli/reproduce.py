@@ -56,7 +56,7 @@ def reproduce(
 
 def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_run: bool) -> None:
     """Say what is missing, and run the rest."""
-    from fourpass.reproduction.plan import Plan, recipe_folder
+    from fourpass.reproduction.plan import ReproductionPlan, recipe_folder
     from fourpass.reproduction.run import run
     from fourpass.reproduction.sources import SOURCES, missing
 
@@ -65,7 +65,7 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
     (root,) = roots
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder; docs/reproduce.md says what goes into it")
-    steps = Plan(recipes, root, output, recipe_folder(), device).steps()
+    steps = ReproductionPlan(recipes, root, output, recipe_folder(), device).steps()
     lacking = missing(root)
     wanted = {name for step in steps for name in step.sources}
     for name, why in lacking.items():

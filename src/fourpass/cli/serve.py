@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from fourpass import DEFAULT_MODEL
+from fourpass.defaults import DEFAULT_MODEL
 
 
 def serve(

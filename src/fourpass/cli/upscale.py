@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fourpass import DEFAULT_MODEL
+from fourpass.defaults import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 
 if TYPE_CHECKING:
-    from fourpass.jobs.job import Wishes
-    from fourpass.jobs.pairs import Pair
+    from fourpass.jobs.one_file import UpscaleOptions
+    from fourpass.jobs.pairs import FilePair
     from fourpass.jobs.record import Keeping
-    from fourpass.jobs.report import Outcome
+    from fourpass.jobs.report import FileOutcome
     from fourpass.upscaling.model import Model
     from fourpass.upscaling.upscaler import Upscaler
 
@@ -85,11 +85,11 @@ def upscale(
     from fourpass.disk import overwriting
     from fourpass.imaging.files import MAX_PIXELS
     from fourpass.jobs import pairs, record, settings
-    from fourpass.jobs.job import Wishes
+    from fourpass.jobs.one_file import UpscaleOptions
     from fourpass.upscaling.model import blend
 
     names = [*(pictures or []), *(inputs or [])]
-    wishes = Wishes(
+    wanted = UpscaleOptions(
         scale=scale,
         width=width,
         height=height,
@@ -101,10 +101,10 @@ def upscale(
         self_ensemble=self_ensemble,
         max_pixels=options.number("--max-pixels", max_pixels) or MAX_PIXELS,
     )
-    options.check(wishes, output, report, resume)
+    options.check(wanted, output, report, resume)
     precision = "fp32" if fp32 else "auto"
     about = settings.settings(
-        wishes,
+        wanted,
         model=model,
         strength=strength,
         backend=backend,
@@ -137,7 +137,7 @@ def upscale(
     found = pairs.pairs(
         names,
         output,
-        tag=options.tag(wishes, upscaler.default_scale),
+        tag=options.tag(wanted, upscaler.default_scale),
         suffix=suffix,
         ext=ext,
         recursive=recursive,
@@ -152,13 +152,13 @@ def upscale(
     others = [*([strength_map] if strength_map else []), *settings.weights_files(model, perceptual)]
     overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside])
     said = {"model": model, "strength": strength, **_how(upscaler), "settings": about}
-    failed = _run(found, wishes, upscaler, keeping, report, said, dry_run, disagreement)
+    failed = _run(found, wanted, upscaler, keeping, report, said, dry_run, disagreement)
     raise typer.Exit(1 if failed else 0)
 
 
 def _run(
-    pairs: list[Pair],
-    wishes: Wishes,
+    pairs: list[FilePair],
+    wanted: UpscaleOptions,
     upscaler: Upscaler,
     keeping: Keeping | None,
     path: str | None,
@@ -171,7 +171,7 @@ def _run(
     from fourpass.jobs import work
     from fourpass.jobs.report import Report
 
-    outcomes: list[Outcome] = []
+    outcomes: list[FileOutcome] = []
     streams = _streams(pairs)
     report = Report(path, about)
     if keeping and not dry_run:
@@ -179,7 +179,7 @@ def _run(
     report.begin()
     complete = False
     try:
-        items = work.plan(pairs, wishes, upscaler, streams)
+        items = work.plan(pairs, wanted, upscaler, streams)
         with Display(sum(item.pixels for item in items), len(items)) as display:
             if dry_run:
                 for item in items:
@@ -187,7 +187,7 @@ def _run(
                     outcomes.append(item.outcome)
             else:
                 for outcome in work.upscale(
-                    items, upscaler, wishes, display, keeping, streams, disagreement=disagreement
+                    items, upscaler, wanted, display, keeping, streams, disagreement=disagreement
                 ):
                     outcomes.append(outcome)
                 display.summary(outcomes)
@@ -201,7 +201,7 @@ def _run(
     return any(each.status == "failed" for each in outcomes)
 
 
-def _keep_what_is_there(pairs: list[Pair]) -> None:
+def _keep_what_is_there(pairs: list[FilePair]) -> None:
     """Refuse to replace a file in a place that nobody named."""
     for pair in pairs:
         if os.path.exists(pair.target):
@@ -230,7 +230,7 @@ def _how(upscaler: Upscaler) -> dict[str, Any]:
     return {name: getattr(engine, name) for name in ("backend", "device", "precision", "threads")}
 
 
-def _streams(pairs: list[Pair]) -> Any:
+def _streams(pairs: list[FilePair]) -> Any:
     from fourpass.cli import terminal
     from fourpass.jobs.pairs import STANDARD
     from fourpass.jobs.work import Streams

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data.pictures import decode
 from fourpass.data.scored import CROP, ScoredPictures, mean_scores
+from fourpass.data.training_images import decode
 from fourpass.errors import DatasetError
 from fourpass.imaging.resize import imresize
 

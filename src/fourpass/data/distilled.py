@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from fourpass.data import tid2013_coding as coding
 from fourpass.data import tid2013_noise as noise
-from fourpass.data.pictures import decode
 from fourpass.data.scored import CROP
 from fourpass.data.tid2013_resynth import distort
+from fourpass.data.training_images import decode
 from fourpass.errors import DatasetError
 
 _HELD_OUT = 10  # every so many photos, one validates
@@ -21,35 +21,35 @@ CLEAN_SHARE = 0.3  # of the crops are left as they are
 MARGIN = 16  # pixels degraded around a crop and cut off, so that no border shows
 
 
-def blurred(image: noise.Picture, random: noise.Random) -> noise.Picture:
+def blurred(image: noise.FloatImage, random: noise.Random) -> noise.FloatImage:
     """Gaussian blur, deviation 0.6..5 pixels."""
     return noise.gaussian_blur(image, _between(0.6, 5, random), random)
 
 
-def noisy(image: noise.Picture, random: noise.Random) -> noise.Picture:
+def noisy(image: noise.FloatImage, random: noise.Random) -> noise.FloatImage:
     """White noise, deviation 4..50."""
     return noise.gaussian_noise(image, _between(4, 50, random), random)
 
 
-def compressed(image: noise.Picture, random: noise.Random) -> noise.Picture:
+def compressed(image: noise.FloatImage, random: noise.Random) -> noise.FloatImage:
     """JPEG, quality 5..60."""
     return coding.jpeg(image, _between(5, 60, random), random)
 
 
-def recoloured(image: noise.Picture, random: noise.Random) -> noise.Picture:
+def recoloured(image: noise.FloatImage, random: noise.Random) -> noise.FloatImage:
     """Saturation times 0..2, then red, green and blue times 0.7..1.4."""
     image = noise.saturation_change(image, random.uniform(0, 2), random)
     return np.asarray(image * np.exp(random.uniform(-0.35, 0.35, 3)), np.float32)
 
 
-def badly_exposed(image: noise.Picture, random: noise.Random) -> noise.Picture:
+def badly_exposed(image: noise.FloatImage, random: noise.Random) -> noise.FloatImage:
     """Gamma 0.3..3, and contrast 0.4..1.6."""
     gamma = np.float32(_between(0.3, 3, random))
     exposed = np.asarray(255 * np.clip(image / 255, 0, 1) ** gamma, np.float32)
     return noise.contrast_change(exposed, random.uniform(0.4, 1.6), random)
 
 
-def enlarged(image: noise.Picture, random: noise.Random) -> noise.Picture:
+def enlarged(image: noise.FloatImage, random: noise.Random) -> noise.FloatImage:
     """Every second, third or fourth pixel, enlarged again by interpolation: the look of weak upscaling."""
     factor = int(random.integers(2, 5))
     small = noise.blur(image, 0.4 * factor)[::factor, ::factor]
@@ -57,7 +57,7 @@ def enlarged(image: noise.Picture, random: noise.Random) -> noise.Picture:
     return noise.blur(large, 0.5 * factor)
 
 
-Degradation = Callable[[noise.Picture, noise.Random], noise.Picture]
+Degradation = Callable[[noise.FloatImage, noise.Random], noise.FloatImage]
 DEGRADATIONS: tuple[Degradation, ...] = (blurred, noisy, compressed, recoloured, badly_exposed, enlarged)
 # TID2013's blur, white noise and JPEG, whose five levels make a ladder; with ladders, these come in no other way.
 LADDERS = (8, 1, 10)

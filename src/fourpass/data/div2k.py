@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fourpass.data.pictures import find_images
+from fourpass.data.training_images import find_images
 from fourpass.errors import DatasetError
 
 TREE = """

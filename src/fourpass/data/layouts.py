@@ -13,7 +13,7 @@ _PLAIN_NAMES = re.compile(r"(HR|GT|original|GTmod\d+|image_SRF_\d+|DIV2K_valid_H
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """One picture of a set.
 
     Attributes:
@@ -33,7 +33,7 @@ class Dataset:
 
     name: str
     layout: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ImagePair, ...]
 
 
 def find_datasets(folder: Path, scale: int) -> list[Dataset]:
@@ -131,7 +131,7 @@ def _selfexsr(folder: Path, scale: int) -> Dataset | None:
         low = path.with_name(f"{match['name']}_SRF_{scale}_LR{path.suffix}")
         if not low.is_file():
             raise DatasetError(f"{path}: its input {low.name} is missing beside it")
-        pairs.append(Pair(match["name"], path, low))
+        pairs.append(ImagePair(match["name"], path, low))
     return Dataset(_set_name(inner), "SelfExSR", tuple(pairs))
 
 
@@ -141,7 +141,7 @@ def _flat(folder: Path, scale: int) -> Dataset | None:
     if not found:
         return None
     _refuse_twins(found)
-    return Dataset(_set_name(folder), "flat", tuple(Pair(path.stem, path, None) for path in found))
+    return Dataset(_set_name(folder), "flat", tuple(ImagePair(path.stem, path, None) for path in found))
 
 
 def _paired(folder: Path, high: Path, low: Path, scale: int, layout: str) -> Dataset:
@@ -149,7 +149,7 @@ def _paired(folder: Path, high: Path, low: Path, scale: int, layout: str) -> Dat
     truths = pictures(high)
     _refuse_twins(truths)
     if not low.is_dir():
-        pairs = tuple(Pair(path.stem, path, None) for path in truths)
+        pairs = tuple(ImagePair(path.stem, path, None) for path in truths)
         return Dataset(_set_name(folder), f"{layout}, without its X{scale} inputs", pairs)
     inputs = {path.stem: path for path in pictures(low)}
     found = []
@@ -160,7 +160,7 @@ def _paired(folder: Path, high: Path, low: Path, scale: int, layout: str) -> Dat
                 f"{path}: neither {path.stem}x{scale}.png nor {path.stem}.png is in {low}; complete that folder, or "
                 f"remove it to have the inputs made"
             )
-        found.append(Pair(path.stem, path, match))
+        found.append(ImagePair(path.stem, path, match))
     return Dataset(_set_name(folder), layout, tuple(found))
 
 

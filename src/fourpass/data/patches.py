@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data.pictures import CELL, Picture
+from fourpass.data.training_images import CELL, TrainingImage
 from fourpass.errors import DatasetError
 
 DRAWS = ("area", "picture")
@@ -56,7 +56,7 @@ class Patches:
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        pictures: Sequence[TrainingImage],
         scales: Sequence[int],
         odds: Sequence[float],
         sizes: Sequence[int],
@@ -107,7 +107,7 @@ class Patches:
             high[slot] = _cut(target, row * scale, column * scale, size * scale, turn, margin * scale)
         return PatchBatch(low, high, scale)
 
-    def _place(self, rng: np.random.Generator, scale: int) -> tuple[Picture, int, int]:
+    def _place(self, rng: np.random.Generator, scale: int) -> tuple[TrainingImage, int, int]:
         size = self.sizes[scale]
         places = []
         for _ in range(self.candidates):
@@ -121,7 +121,9 @@ class Patches:
         return places[int(rng.choice(len(places), p=weights / weights.sum()))]
 
 
-def _large_enough(pictures: Sequence[Picture], scale: int, size: int, report: Callable[[str], None]) -> list[Picture]:
+def _large_enough(
+    pictures: Sequence[TrainingImage], scale: int, size: int, report: Callable[[str], None]
+) -> list[TrainingImage]:
     chosen = [picture for picture in pictures if min(picture.low[scale].shape[:2]) >= size]
     if not chosen:
         largest = max(pictures, key=lambda picture: min(picture.high.shape[:2]))
@@ -139,7 +141,7 @@ def _large_enough(pictures: Sequence[Picture], scale: int, size: int, report: Ca
     return chosen
 
 
-def _shares(pictures: Sequence[Picture], draw: str) -> NDArray[np.float64]:
+def _shares(pictures: Sequence[TrainingImage], draw: str) -> NDArray[np.float64]:
     """Cumulated odds of the pictures."""
     odds = np.ones(len(pictures))
     if draw == "area":
@@ -149,7 +151,7 @@ def _shares(pictures: Sequence[Picture], draw: str) -> NDArray[np.float64]:
     return shares
 
 
-def _mean_gradient(picture: Picture, row: int, column: int, side: int) -> float:
+def _mean_gradient(picture: TrainingImage, row: int, column: int, side: int) -> float:
     table = picture.gradient
     top, left = min(row // CELL, table.shape[0] - 2), min(column // CELL, table.shape[1] - 2)
     bottom = min(max(-(-(row + side) // CELL), top + 1), table.shape[0] - 1)

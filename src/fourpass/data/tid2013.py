@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.data.bmp import read_bmp
-from fourpass.data.pictures import decode
 from fourpass.data.scored import ScoredPictures
+from fourpass.data.training_images import decode
 from fourpass.errors import DatasetError
 
 VALIDATION_REFERENCES = (1, 2, 3)  # 4PP-EUSR paper, section 4.2

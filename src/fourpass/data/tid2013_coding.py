@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data.tid2013_noise import Picture, Random, to_rgb, to_ycbcr
+from fourpass.data.tid2013_noise import FloatImage, Random, to_rgb, to_ycbcr
 from fourpass.errors import missing_extra
 
 _COMFORT_BLOCK = 8
@@ -24,23 +24,23 @@ _LIFTING = (-1.586134342, -0.05298011854, 0.8829110762, 0.4435068522)  # ISO/IEC
 _LIFTING_SCALE = np.float32(1.149604398)
 
 
-def jpeg(image: Picture, quality: float, random: Random) -> Picture:
+def jpeg(image: FloatImage, quality: float, random: Random) -> FloatImage:
     """Type 10: JPEG with 4:2:0 chroma, quality 1..100."""
     return _decoded(_encoded(image, "JPEG", quality=round(quality), subsampling=2))
 
 
-def jpeg2000(image: Picture, rate: float, random: Random) -> Picture:
+def jpeg2000(image: FloatImage, rate: float, random: Random) -> FloatImage:
     """Type 11: JPEG 2000, irreversible wavelet, compressed that many times."""
     return _decoded(_jpeg2000_stream(image, rate))
 
 
-def jpeg_errors(image: Picture, flips: float, random: Random) -> Picture:
+def jpeg_errors(image: FloatImage, flips: float, random: Random) -> FloatImage:
     """Type 12: that many bits of a JPEG's entropy-coded data are flipped; decoding starts anew every 8 blocks."""
     stream = _encoded(image, "JPEG", quality=92, subsampling=2, restart_marker_blocks=8)
     return _decoded(_flip(stream, stream.index(b"\xff\xda") + 14, round(flips), random))
 
 
-def jpeg2000_errors(image: Picture, blocks: float, random: Random) -> Picture:
+def jpeg2000_errors(image: FloatImage, blocks: float, random: Random) -> FloatImage:
     """Type 13: that many code blocks of a JPEG 2000 picture arrive damaged; a fraction damages the last one less.
 
     Few decoders survive flipped bits in a whole stream, so the damage is done where it shows: a code block's wavelet
@@ -61,7 +61,7 @@ def jpeg2000_errors(image: Picture, blocks: float, random: Random) -> Picture:
     return to_rgb(wavelet(ycbcr, inverse=True))
 
 
-def denoising(image: Picture, deviation: float, random: Random) -> Picture:
+def denoising(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 9: white noise, then a filter that thresholds the 8x8 DCT of shifted blocks: what it leaves and takes."""
     noisy = image + np.float32(deviation) * random.standard_normal(image.shape, np.float32)
     shifts = [(row, column) for row in (0, 4) for column in (0, 4)]
@@ -69,7 +69,7 @@ def denoising(image: Picture, deviation: float, random: Random) -> Picture:
     return np.asarray(np.mean(filtered, axis=0), np.float32)
 
 
-def comfort_noise(image: Picture, step: float, random: Random) -> Picture:
+def comfort_noise(image: FloatImage, step: float, random: Random) -> FloatImage:
     """Type 20: DCT coefficients that quantisation would zero keep their size and get a sign by chance.
 
     Texture keeps its look and loses its phase; coefficients that survive are quantised.
@@ -83,7 +83,7 @@ def comfort_noise(image: Picture, step: float, random: Random) -> Picture:
     return to_rgb(_unblocks(np.where(lost, sign * np.abs(blocks), quantised), ycbcr.shape))
 
 
-def noisy_compression(image: Picture, deviation: float, random: Random) -> Picture:
+def noisy_compression(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 21: white noise, then a DCT coder whose step follows the noise (3.5 deviations)."""
     noisy = image + np.float32(deviation) * random.standard_normal(image.shape, np.float32)
     step = np.float32(3.5 * deviation)
@@ -91,7 +91,7 @@ def noisy_compression(image: Picture, deviation: float, random: Random) -> Pictu
     return to_rgb(_unblocks(np.round(blocks / step) * step, image.shape))
 
 
-def dithered_palette(image: Picture, colours: float, random: Random) -> Picture:
+def dithered_palette(image: FloatImage, colours: float, random: Random) -> FloatImage:
     """Type 22: that many colours (2..256), errors diffused as Floyd and Steinberg do."""
     picture = _pillow().fromarray(_bytes(image))
     palette = picture.quantize(colors=round(colours), method=0, dither=0)
@@ -99,7 +99,7 @@ def dithered_palette(image: Picture, colours: float, random: Random) -> Picture:
     return np.asarray(dithered.convert("RGB"), np.float32)
 
 
-def sparse_sampling(image: Picture, lost: float, random: Random) -> Picture:
+def sparse_sampling(image: FloatImage, lost: float, random: Random) -> FloatImage:
     """Type 24: that share of the pixels is lost, and found again as what is sparse in the DCT of 8x8 blocks."""
     known = random.random((*image.shape[:2], 1), np.float32) >= lost
     mean = (image * known).sum(axis=(0, 1)) / max(known.sum(), 1)
@@ -110,7 +110,7 @@ def sparse_sampling(image: Picture, lost: float, random: Random) -> Picture:
     return _thresholded(estimate, 12.0, 8, 4, 4)
 
 
-def _thresholded(image: Picture, threshold: float, size: int, row: int, column: int) -> Picture:
+def _thresholded(image: FloatImage, threshold: float, size: int, row: int, column: int) -> FloatImage:
     """Zero the small DCT coefficients of the blocks of a picture rolled by so many rows and columns."""
     blocks = _blocks(np.roll(image, (row, column), (0, 1)), size)
     mean = blocks[:, :, 0, 0].copy()
@@ -119,7 +119,7 @@ def _thresholded(image: Picture, threshold: float, size: int, row: int, column: 
     return np.roll(_unblocks(blocks, image.shape), (-row, -column), (0, 1))
 
 
-def _blocks(image: Picture, size: int) -> Picture:
+def _blocks(image: FloatImage, size: int) -> FloatImage:
     """Orthonormal DCT of each block: (rows, columns, size, size, C)."""
     rows, columns, channels = image.shape
     tiles = image.reshape(rows // size, size, columns // size, size, channels)
@@ -127,20 +127,20 @@ def _blocks(image: Picture, size: int) -> Picture:
     return np.asarray(np.einsum("ui,aibjc,vj->abuvc", basis, tiles, basis, optimize=True), np.float32)
 
 
-def _unblocks(blocks: Picture, shape: tuple[int, ...]) -> Picture:
+def _unblocks(blocks: FloatImage, shape: tuple[int, ...]) -> FloatImage:
     basis = _dct(blocks.shape[2])
     pixels = np.einsum("ui,abuvc,vj->aibjc", basis, blocks, basis, optimize=True)
     return np.asarray(pixels.reshape(shape), np.float32)
 
 
-def _dct(size: int) -> Picture:
+def _dct(size: int) -> FloatImage:
     index = np.arange(size)
     basis = np.cos(np.pi * (2 * index[None] + 1) * index[:, None] / (2 * size)) * np.sqrt(2 / size)
     basis[0] /= np.sqrt(2)
     return np.asarray(basis, np.float32)
 
 
-def wavelet(image: Picture, *, inverse: bool = False) -> Picture:
+def wavelet(image: FloatImage, *, inverse: bool = False) -> FloatImage:
     """Five levels of JPEG 2000's irreversible 9/7 wavelet, by lifting; low frequencies at the top left."""
     result = image.copy()
     for level in range(_WAVELET_LEVELS)[:: -1 if inverse else 1]:
@@ -150,7 +150,7 @@ def wavelet(image: Picture, *, inverse: bool = False) -> Picture:
     return result
 
 
-def _lifted(image: Picture, axis: int, inverse: bool) -> Picture:
+def _lifted(image: FloatImage, axis: int, inverse: bool) -> FloatImage:
     x = np.moveaxis(image, axis, 0)
     half = len(x) // 2
     low, high = (x[:half].copy(), x[half:].copy()) if inverse else (x[::2].copy(), x[1::2].copy())
@@ -179,23 +179,23 @@ def _flip(stream: bytes, start: int, count: int, random: Random) -> bytes:
     return bytes(damaged)
 
 
-def _jpeg2000_stream(image: Picture, rate: float) -> bytes:
+def _jpeg2000_stream(image: FloatImage, rate: float) -> bytes:
     options = {"quality_mode": "rates", "quality_layers": [rate], "irreversible": True, "no_jp2": True}
     return _encoded(image, "JPEG2000", **options)
 
 
-def _encoded(image: Picture, kind: str, **options: Any) -> bytes:
+def _encoded(image: FloatImage, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     _pillow().fromarray(_bytes(image)).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _decoded(stream: bytes) -> Picture:
+def _decoded(stream: bytes) -> FloatImage:
     with _pillow().open(io.BytesIO(stream)) as picture:
         return np.asarray(picture.convert("RGB"), np.float32)
 
 
-def _bytes(image: Picture) -> NDArray[np.uint8]:
+def _bytes(image: FloatImage) -> NDArray[np.uint8]:
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 

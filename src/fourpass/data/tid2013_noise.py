@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+FloatImage = NDArray[np.float32]
 Random = np.random.Generator
 
 # RGB to Y, Cb - 128, Cr - 128 of JPEG (full swing), and back.
@@ -22,33 +22,33 @@ _REACH = 15  # pixels that such a patch may be moved each way
 _BLOCK = 32  # side of the blocks of local block-wise distortion
 
 
-def to_ycbcr(image: Picture) -> Picture:
+def to_ycbcr(image: FloatImage) -> FloatImage:
     """Return Y, Cb - 128, Cr - 128 as JPEG has them."""
     return image @ _TO_YCBCR.T
 
 
-def to_rgb(ycbcr: Picture) -> Picture:
+def to_rgb(ycbcr: FloatImage) -> FloatImage:
     """Invert `to_ycbcr`."""
     return ycbcr @ _TO_RGB.T
 
 
-def gaussian_noise(image: Picture, deviation: float, random: Random) -> Picture:
+def gaussian_noise(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 1: white, independent in R, G and B. The real i01_01_5 is this, at 21.02 dB with clipping counted."""
     return image + np.float32(deviation) * _normal(image.shape, random)
 
 
-def colour_noise(image: Picture, deviation: float, random: Random) -> Picture:
+def colour_noise(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 2: noise that is stronger in the colour components than in luma; the ratio is not published, 3 is ours."""
     noise = _normal(image.shape, random) * np.array([1, _CHROMA_NOISE, _CHROMA_NOISE], np.float32)
     return image + np.float32(deviation) * to_rgb(noise)
 
 
-def correlated_noise(image: Picture, deviation: float, random: Random) -> Picture:
+def correlated_noise(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 3: white noise after a 3x3 mean, whose deviation is a third of the white noise's."""
     return image + np.float32(3 * deviation) * _mean_filter(_normal(image.shape, random), 3)
 
 
-def masked_noise(image: Picture, deviation: float, random: Random) -> Picture:
+def masked_noise(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 4: noise whose deviation follows the local deviation of luma, so that texture hides it."""
     luma = to_ycbcr(image)[..., :1]
     variance = _mean_filter(luma**2, 9) - _mean_filter(luma, 9) ** 2
@@ -57,7 +57,7 @@ def masked_noise(image: Picture, deviation: float, random: Random) -> Picture:
     return np.asarray(image + np.float32(deviation) * activity * _normal(image.shape, random), np.float32)
 
 
-def high_frequency_noise(image: Picture, deviation: float, random: Random) -> Picture:
+def high_frequency_noise(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 5: white noise with nothing left below a quarter of a cycle a pixel."""
     rows, columns = image.shape[:2]
     frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None])[..., None]
@@ -65,24 +65,24 @@ def high_frequency_noise(image: Picture, deviation: float, random: Random) -> Pi
     return image + np.float32(deviation) * np.fft.irfft2(spectrum, (rows, columns), (0, 1)).astype(np.float32)
 
 
-def impulse_noise(image: Picture, share: float, random: Random) -> Picture:
+def impulse_noise(image: FloatImage, share: float, random: Random) -> FloatImage:
     """Type 6: that share of the values, in each channel by itself, becomes 0 or 255."""
     draw = random.random(image.shape, np.float32)
     salt = random.random(image.shape, np.float32) < 0.5
     return np.where(draw < share, np.where(salt, np.float32(255), np.float32(0)), image)
 
 
-def quantisation_noise(image: Picture, step: float, random: Random) -> Picture:
+def quantisation_noise(image: FloatImage, step: float, random: Random) -> FloatImage:
     """Type 7: uniform quantisation of R, G and B."""
     return np.asarray(np.floor(image / step) * step + step / 2, np.float32)
 
 
-def gaussian_blur(image: Picture, deviation: float, random: Random) -> Picture:
+def gaussian_blur(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 8: Gaussian kernel, symmetric border."""
     return blur(image, deviation)
 
 
-def pattern_noise(image: Picture, patches: float, random: Random) -> Picture:
+def pattern_noise(image: FloatImage, patches: float, random: Random) -> FloatImage:
     """Type 14, non-eccentricity pattern noise: 15x15 patches replaced by ones from at most 15 pixels away."""
     result = image.copy()
     rows, columns = image.shape[0] - _PATTERN, image.shape[1] - _PATTERN
@@ -96,7 +96,7 @@ def pattern_noise(image: Picture, patches: float, random: Random) -> Picture:
     return result
 
 
-def block_distortion(image: Picture, shift: float, random: Random, *, blocks: int = 6) -> Picture:
+def block_distortion(image: FloatImage, shift: float, random: Random, *, blocks: int = 6) -> FloatImage:
     """Type 15: that many 32x32 blocks are shifted in colour, each channel up or down by itself."""
     result = image.copy()
     rows, columns = image.shape[0] // _BLOCK, image.shape[1] // _BLOCK
@@ -107,35 +107,35 @@ def block_distortion(image: Picture, shift: float, random: Random, *, blocks: in
     return result
 
 
-def mean_shift(image: Picture, shift: float, random: Random) -> Picture:
+def mean_shift(image: FloatImage, shift: float, random: Random) -> FloatImage:
     """Type 16: everything brighter, or darker where the shift is negative."""
     return image + np.float32(shift)
 
 
-def contrast_change(image: Picture, factor: float, random: Random) -> Picture:
+def contrast_change(image: FloatImage, factor: float, random: Random) -> FloatImage:
     """Type 17: distances from the mean of each channel times a factor."""
     mean = image.mean(axis=(0, 1), keepdims=True)
     return np.asarray(mean + np.float32(factor) * (image - mean), np.float32)
 
 
-def saturation_change(image: Picture, factor: float, random: Random) -> Picture:
+def saturation_change(image: FloatImage, factor: float, random: Random) -> FloatImage:
     """Type 18: Cb and Cr times a factor; 0 leaves a gray picture."""
     return to_rgb(to_ycbcr(image) * np.array([1, factor, factor], np.float32))
 
 
-def multiplicative_noise(image: Picture, deviation: float, random: Random) -> Picture:
+def multiplicative_noise(image: FloatImage, deviation: float, random: Random) -> FloatImage:
     """Type 19: white noise proportional to the value."""
     return image * (1 + np.float32(deviation) * _normal(image.shape, random))
 
 
-def chromatic_aberration(image: Picture, shift: float, random: Random) -> Picture:
+def chromatic_aberration(image: FloatImage, shift: float, random: Random) -> FloatImage:
     """Type 23: R moved right and down, B left and up, by that many pixels; then both are blurred slightly."""
     red = blur(_shifted(image[..., 0], shift), 0.25 * shift)
     blue = blur(_shifted(image[..., 2], -shift), 0.25 * shift)
     return np.stack([red, image[..., 1], blue], axis=2)
 
 
-def blur(image: Picture, deviation: float) -> Picture:
+def blur(image: FloatImage, deviation: float) -> FloatImage:
     """Blur (H, W) or (H, W, C) with a Gaussian; symmetric border."""
     if deviation < 0.05:
         return image
@@ -145,7 +145,7 @@ def blur(image: Picture, deviation: float) -> Picture:
     return np.ascontiguousarray(image)
 
 
-def _blur_matrix(length: int, deviation: float) -> Picture:
+def _blur_matrix(length: int, deviation: float) -> FloatImage:
     radius = int(np.ceil(4 * deviation))
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (offsets / deviation) ** 2)
@@ -158,7 +158,7 @@ def _blur_matrix(length: int, deviation: float) -> Picture:
     return matrix
 
 
-def _mean_filter(image: Picture, size: int) -> Picture:
+def _mean_filter(image: FloatImage, size: int) -> FloatImage:
     half = size // 2
     for axis in (0, 1):
         padding = [(half + 1, half) if a == axis else (0, 0) for a in range(image.ndim)]
@@ -169,7 +169,7 @@ def _mean_filter(image: Picture, size: int) -> Picture:
     return image
 
 
-def _shifted(channel: Picture, shift: float) -> Picture:
+def _shifted(channel: FloatImage, shift: float) -> FloatImage:
     """Move a channel by a fraction of pixels along both axes, linearly interpolated, edges repeated."""
     for axis in (0, 1):
         length = channel.shape[axis]
@@ -181,5 +181,5 @@ def _shifted(channel: Picture, shift: float) -> Picture:
     return channel
 
 
-def _normal(shape: tuple[int, ...], random: Random) -> Picture:
+def _normal(shape: tuple[int, ...], random: Random) -> FloatImage:
     return random.standard_normal(shape, np.float32)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from fourpass.data import tid2013_coding as coding
 from fourpass.data import tid2013_noise as noise
 from fourpass.data.bmp import write_bmp
-from fourpass.data.pictures import decode
+from fourpass.data.training_images import decode
 from fourpass.errors import ConfigError, DatasetError
 
 LEVELS = (33.0, 30.0, 27.0, 24.0, 21.0)  # dB
@@ -37,7 +37,7 @@ _TOLERANCE = 0.05  # dB
 _BLOCKS = (2, 6, 16, 40, 100)
 _SATURATION = (0.5, 0.35, 0.2, 0.1, 0.0)
 
-Function = Callable[[noise.Picture, float, noise.Random], noise.Picture]
+Function = Callable[[noise.FloatImage, float, noise.Random], noise.FloatImage]
 
 
 @dataclass(frozen=True)
@@ -218,13 +218,13 @@ def _blocks_for(picture: NDArray[np.uint8], level: int) -> int:
     return max(1, round(share * int(picture.shape[0]) * int(picture.shape[1]) / 32**2))
 
 
-def _darker(image: noise.Picture, shift: float, random: noise.Random) -> noise.Picture:
+def _darker(image: noise.FloatImage, shift: float, random: noise.Random) -> noise.FloatImage:
     return noise.mean_shift(image, -shift, random)
 
 
-def _flatter(image: noise.Picture, change: float, random: noise.Random) -> noise.Picture:
+def _flatter(image: noise.FloatImage, change: float, random: noise.Random) -> noise.FloatImage:
     return noise.contrast_change(image, 1 - change, random)
 
 
-def _steeper(image: noise.Picture, change: float, random: noise.Random) -> noise.Picture:
+def _steeper(image: noise.FloatImage, change: float, random: noise.Random) -> noise.FloatImage:
     return noise.contrast_change(image, 1 + change, random)

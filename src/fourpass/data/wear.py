@@ -1,7 +1,7 @@
 """Wear laid over training inputs: blur, other filters, noise, JPEG and WebP, as pictures from the web and phones have.
 
 Mild wear dominates, because most photos are JPEGs of quality 75 to 95, and a share of the patches stays clean. What is
-done to a patch is drawn as a `Plan`, a function of (seed, number of the patch), and then carried out.
+done to a patch is drawn as a `WearPlan`, a function of (seed, number of the patch), and then carried out.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Save:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WearPlan:
     """What is done to one patch, in this order; the default is nothing.
 
     Attributes:
@@ -132,10 +132,10 @@ class Plan:
     last: Save | None = None
 
 
-def draw(wear: Wear, rng: np.random.Generator) -> Plan:
+def draw(wear: Wear, rng: np.random.Generator) -> WearPlan:
     """Draw what happens to one patch."""
     if rng.random() < wear.clean:
-        return Plan()
+        return WearPlan()
     kernel = wear.filters[rng.integers(len(wear.filters))] if rng.random() < wear.filter else ""
     blur = noise = first = last = None
     if rng.random() < wear.blur:
@@ -150,11 +150,11 @@ def draw(wear: Wear, rng: np.random.Generator) -> Plan:
         last = _draw_save(wear, rng)
         if rng.random() < wear.twice:
             first, size = _draw_save(wear, rng), _even_in_logarithm(rng, wear.twice_size)
-    return Plan(kernel, size, blur, noise, first, last)
+    return WearPlan(kernel, size, blur, noise, first, last)
 
 
 def carry_out(
-    plan: Plan, low: NDArray[np.uint8], high: NDArray[np.uint8], rng: np.random.Generator
+    plan: WearPlan, low: NDArray[np.uint8], high: NDArray[np.uint8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Return the input of a patch as a plan leaves it.
 
@@ -210,7 +210,7 @@ def lay(batch: PatchBatch, wear: Wear, seed: Sequence[int], first: int = 0) -> P
     for slot in range(len(low)):
         rng = np.random.default_rng([*seed, _STREAM, first + slot, 1])
         plan = draw(wear, rng)
-        if plan != Plan():
+        if plan != WearPlan():
             done = carry_out(plan, _last_axis(batch.low[slot]), batch.high[slot].transpose(1, 2, 0), rng)
             worn[slot] = done[inner, inner].transpose(2, 0, 1)
     return PatchBatch(low, high, batch.scale, worn)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fourpass.data.layouts import Dataset, Pair, find_datasets, pictures
+from fourpass.data.layouts import Dataset, ImagePair, find_datasets, pictures
 from fourpass.data.results import find_results
 from fourpass.errors import ConfigError, DatasetError, FourpassError
-from fourpass.evaluation.measures import METRICS, Picture, Protocol, Sample, measure
-from fourpass.evaluation.pictures import encode_picture, load_picture
+from fourpass.evaluation.images import RgbImage, encode_picture, load_picture
+from fourpass.evaluation.measures import METRICS, MeasuringProtocol, Sample, measure
 from fourpass.evaluation.statistics import bradley_terry
 
 REFERENCE = "Reference"
@@ -25,14 +25,14 @@ _PAGE = Path(__file__).parent / "page"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ComparedImage:
     """One picture as several methods have it, all of one size; under REFERENCE the ground truth, if there is one."""
 
     name: str
-    versions: Mapping[str, Picture]
+    versions: Mapping[str, RgbImage]
 
 
-def load_entries(sources: Mapping[str, Path], reference: Path | None, scale: int) -> list[Entry]:
+def load_entries(sources: Mapping[str, Path], reference: Path | None, scale: int) -> list[ComparedImage]:
     """Read the pictures to compare.
 
     Args:
@@ -59,14 +59,16 @@ def load_entries(sources: Mapping[str, Path], reference: Path | None, scale: int
         truths = {path.stem: path for path in pictures(given[0])}
     if not truths:
         raise DatasetError(f"{given[0]}: holds no pictures")
-    dataset = Dataset(given[-1].resolve().name, "flat", tuple(Pair(name, path, None) for name, path in truths.items()))
+    dataset = Dataset(
+        given[-1].resolve().name, "flat", tuple(ImagePair(name, path, None) for name, path in truths.items())
+    )
     found = {label: find_results(path, dataset, scale) for label, path in sources.items()}
     if reference:
         found[REFERENCE] = truths
     return [_entry(name, {label: paths[name] for label, paths in found.items()}, scale) for name in truths]
 
 
-def page(entries: Sequence[Entry], metrics: Sequence[str], protocol: Protocol) -> str:
+def page(entries: Sequence[ComparedImage], metrics: Sequence[str], protocol: MeasuringProtocol) -> str:
     """Return the page; all pictures, styles and scripts stand in it, and it asks nothing of any server.
 
     Args:
@@ -141,7 +143,7 @@ def rate_votes(files: Sequence[Path]) -> list[tuple[str, float, float, float]]:
     return sorted(rated, key=lambda row: -row[1])
 
 
-def _entry(name: str, paths: Mapping[str, Path], scale: int) -> Entry:
+def _entry(name: str, paths: Mapping[str, Path], scale: int) -> ComparedImage:
     loaded = {label: load_picture(path) for label, path in paths.items()}
     results = {label: image.shape for label, image in loaded.items() if label != REFERENCE}
     first, shape = next(iter(results.items()))
@@ -158,10 +160,10 @@ def _entry(name: str, paths: Mapping[str, Path], scale: int) -> Entry:
                 f"be larger by less than the scale ({scale}), no more"
             )
         loaded[REFERENCE] = truth[: shape[0], : shape[1]]
-    return Entry(name, loaded)
+    return ComparedImage(name, loaded)
 
 
-def _picture_data(entry: Entry, names: Sequence[str], protocol: Protocol) -> dict[str, Any]:
+def _picture_data(entry: ComparedImage, names: Sequence[str], protocol: MeasuringProtocol) -> dict[str, Any]:
     numbers: dict[str, list[float | None]] = {}
     for label, image in entry.versions.items():
         sample = Sample(entry.versions.get(REFERENCE, image), image, image)

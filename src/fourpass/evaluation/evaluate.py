@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from fourpass.data.layouts import Dataset, Pair
+from fourpass.data.layouts import Dataset, ImagePair
 from fourpass.data.results import find_results
 from fourpass.errors import BackendError, FourpassError
-from fourpass.evaluation.measures import Picture, Protocol, Sample, measure
+from fourpass.evaluation.images import RgbImage, load_pair, load_result, save_picture
+from fourpass.evaluation.measures import MeasuringProtocol, Sample, measure
 from fourpass.evaluation.methods import Method, build
-from fourpass.evaluation.pictures import load_pair, load_result, save_picture
 from fourpass.imaging.resize import imresize
 
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -41,11 +41,11 @@ class _Job:
     """All that a worker needs to measure one result: its picture, or where that is, or None for bicubic."""
 
     dataset: str
-    pair: Pair
+    pair: ImagePair
     method: Method
-    result: Picture | Path | None
+    result: RgbImage | Path | None
     metrics: tuple[str, ...]
-    protocol: Protocol
+    protocol: MeasuringProtocol
     save_to: Path | None
 
 
@@ -53,7 +53,7 @@ def evaluate(
     datasets: Sequence[Dataset],
     methods: Sequence[Method],
     metrics: Sequence[str],
-    protocol: Protocol,
+    protocol: MeasuringProtocol,
     *,
     workers: int = 1,
     save_images: Path | None = None,
@@ -171,7 +171,7 @@ def _measure(job: _Job) -> Measurement:
         return Measurement(job.dataset, job.pair.name, job.method.label, values)
 
 
-def _result(job: _Job, reference: Picture, low: Picture) -> Picture:
+def _result(job: _Job, reference: RgbImage, low: RgbImage) -> RgbImage:
     if job.method.kind == "bicubic":
         return imresize(low, size=(reference.shape[0], reference.shape[1]))
     if job.method.kind == "ground-truth":

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fourpass.data.layouts import Dataset, Pair
+from fourpass.data.layouts import Dataset, ImagePair
 from fourpass.data.results import find_results
 from fourpass.errors import ConfigError, DatasetError
+from fourpass.evaluation.images import RgbImage, load_pair, load_result
 from fourpass.evaluation.methods import NAMES, SHIPPED, Method, build
-from fourpass.evaluation.pictures import Picture, load_pair, load_result
 
 SCALE = 4
 TRUTH = "Ground-truth"
@@ -60,7 +60,7 @@ class Panel:
     """A cell of a figure: the whole picture, or None where the method is not at hand."""
 
     label: str
-    picture: Picture | None
+    picture: RgbImage | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def strips(figure: str, datasets: Sequence[Dataset], methods: Sequence[Method]) 
     return result
 
 
-def _find(region: Region, datasets: Sequence[Dataset]) -> tuple[Dataset, Pair]:
+def _find(region: Region, datasets: Sequence[Dataset]) -> tuple[Dataset, ImagePair]:
     for dataset in datasets:
         for pair in dataset.pairs:
             if (dataset.name, pair.name) == (region.dataset, region.image):

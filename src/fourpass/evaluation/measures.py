@@ -9,10 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fourpass.errors import ConfigError, DatasetError, MetricError
+from fourpass.evaluation.images import RgbImage
 from fourpass.metrics.brisque import brisque
 from fourpass.metrics.consistency import lr_psnr
 from fourpass.metrics.ma import MaModel, load_model, ma_score
@@ -22,12 +20,11 @@ from fourpass.metrics.protocol import Channel
 from fourpass.metrics.psnr import psnr, rmse
 from fourpass.metrics.ssim import Region, ssim
 
-Picture = NDArray[np.uint8]
 NEEDS_MODEL = "needs model.mat"
 
 
 @dataclass(frozen=True)
-class Protocol:
+class MeasuringProtocol:
     """How a result is measured.
 
     Attributes:
@@ -59,9 +56,9 @@ class Protocol:
 class Sample:
     """A result (sH, sW, 3), its ground truth of the same shape, and its input (H, W, 3)."""
 
-    reference: Picture
-    image: Picture
-    low_resolution: Picture
+    reference: RgbImage
+    image: RgbImage
+    low_resolution: RgbImage
 
 
 @dataclass(frozen=True)
@@ -84,37 +81,37 @@ class Metric:
     decimals: int
     compares: bool
     forests: bool
-    measure: Callable[[Sample, Protocol], float]
+    measure: Callable[[Sample, MeasuringProtocol], float]
 
 
-def _niqe(sample: Sample, protocol: Protocol) -> float:
+def _niqe(sample: Sample, protocol: MeasuringProtocol) -> float:
     return niqe(sample.image, channel=_no_reference(protocol), border=protocol.border)
 
 
-def _brisque(sample: Sample, protocol: Protocol) -> float:
+def _brisque(sample: Sample, protocol: MeasuringProtocol) -> float:
     return brisque(sample.image, channel=_no_reference(protocol), border=protocol.border)
 
 
-def _ma(sample: Sample, protocol: Protocol) -> float:
+def _ma(sample: Sample, protocol: MeasuringProtocol) -> float:
     assert protocol.ma_model is not None
     return ma_score(sample.image, _forests(protocol.ma_model), channel=_no_reference(protocol), border=protocol.border)
 
 
-def _pi(sample: Sample, protocol: Protocol) -> float:
+def _pi(sample: Sample, protocol: MeasuringProtocol) -> float:
     return perceptual_index(_ma(sample, protocol), _niqe(sample, protocol))
 
 
-def _lr_psnr(sample: Sample, _: Protocol) -> float:
+def _lr_psnr(sample: Sample, _: MeasuringProtocol) -> float:
     return lr_psnr(sample.image, sample.low_resolution)
 
 
-def _compared(function: Callable[..., float]) -> Callable[[Sample, Protocol], float]:
+def _compared(function: Callable[..., float]) -> Callable[[Sample, MeasuringProtocol], float]:
     return lambda sample, protocol: function(
         sample.reference, sample.image, channel=protocol.channel, border=protocol.border
     )
 
 
-def _ssim(sample: Sample, protocol: Protocol) -> float:
+def _ssim(sample: Sample, protocol: MeasuringProtocol) -> float:
     return ssim(
         sample.reference, sample.image, channel=protocol.channel, border=protocol.border, region=protocol.region
     )
@@ -148,7 +145,7 @@ def choose(names: Sequence[str]) -> dict[str, Metric]:
     return {name: METRICS[name] for name in names}
 
 
-def measure(name: str, sample: Sample, protocol: Protocol, *, itself: bool = False) -> float | None:
+def measure(name: str, sample: Sample, protocol: MeasuringProtocol, *, itself: bool = False) -> float | None:
     """Measure one metric of a result.
 
     Args:
@@ -189,7 +186,7 @@ def as_region(name: str) -> Region:
     return cast(Region, name)
 
 
-def column(metric: Metric, protocol: Protocol) -> str:
+def column(metric: Metric, protocol: MeasuringProtocol) -> str:
     """Heading of a metric's column in CSV files under a protocol."""
     return metric.column.format(channel=protocol.channel)
 
@@ -199,6 +196,6 @@ def _forests(path: Path) -> MaModel:
     return load_model(path)
 
 
-def _no_reference(protocol: Protocol) -> Channel:
+def _no_reference(protocol: MeasuringProtocol) -> Channel:
     """NIQE, BRISQUE and Ma's score measure one channel: rounded Y comes closest to the paper's NIQE."""
     return "gray" if protocol.channel == "gray" else "y8"

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from fourpass import conversion, weights
 from fourpass.errors import ConfigError, WeightsError
+from fourpass.evaluation.images import RgbImage
 from fourpass.imaging.resize import imresize
-from fourpass.methods import METHODS
+from fourpass.losses.published import METHODS
 from fourpass.paths import PATHS, SCALE, follow
 
 Kind = Literal["bicubic", "ground-truth", "model", "folder"]
-Picture = NDArray[np.uint8]
 
 # Packaged weights -> name of the method in the paper's tables; the perceptual network ships under the project's name.
 SHIPPED = "4PP-EUSR (shipped)"  # the packaged perceptual network, which is not trained as published
@@ -109,7 +109,7 @@ def packaged_methods(item: str) -> list[Method]:
     return parse_methods(at_hand) if at_hand else []
 
 
-def build(method: Method, scale: int, threads: int | None = None) -> Callable[[Picture], Picture]:
+def build(method: Method, scale: int, threads: int | None = None) -> Callable[[RgbImage], RgbImage]:
     """Return the function that upscales one picture (H, W, 3) by the scale, for a ``bicubic`` or ``model`` method.
 
     Raises:
@@ -183,9 +183,9 @@ def _provenance(source: str) -> tuple[int | None, str, str]:
     return loaded.metadata.steps, sha256, note
 
 
-def _unit(image: Picture) -> NDArray[np.float32]:
+def _unit(image: RgbImage) -> NDArray[np.float32]:
     return image.astype(np.float32) / np.float32(255)
 
 
-def _bytes(image: NDArray[np.floating[Any]]) -> Picture:
+def _bytes(image: NDArray[np.floating[Any]]) -> RgbImage:
     return np.asarray(np.floor(np.clip(image, 0, 1) * 255 + 0.5), np.uint8)

@@ -11,7 +11,7 @@ from fourpass.errors import BackendError, DatasetError
 from fourpass.evaluation.measures import NEEDS_MODEL
 from fourpass.evaluation.methods import NAMES
 from fourpass.evaluation.tables import Table
-from fourpass.methods import METHODS, parameters_of, properties_of
+from fourpass.losses.published import METHODS, parameters_of, properties_of
 
 _PAPER = Path(__file__).parent / "data"
 _MEASURED = Path(__file__).parent / "results"
@@ -122,7 +122,7 @@ def properties_table() -> Table:
         records.append(record | {"protocol": "weights and biases counted"})
     notes = [
         "Protocol: weights and biases of the upscaling network are counted, not those of discriminator and predictors.",
-        "Losses as our recipes have them (fourpass.methods); where the paper's table says otherwise, it is there too.",
+        "Losses as our recipes have them (losses.published); where the paper's table says otherwise, it is there too.",
     ]
     return Table(TITLES[1], ["Method", "Parameters, paper", "Ours", *_PROPERTIES.values()], rows, notes, records)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fourpass.errors import ConfigError
 from fourpass.evaluation.evaluate import Measurement
-from fourpass.evaluation.measures import METRICS, NEEDS_MODEL, Protocol, column
+from fourpass.evaluation.measures import METRICS, NEEDS_MODEL, MeasuringProtocol, column
 from fourpass.evaluation.methods import Method
 from fourpass.evaluation.statistics import Interval, holm, paired_bootstrap, wilcoxon
 from fourpass.evaluation.tables import Table
@@ -108,7 +108,7 @@ def summarise(measured: Sequence[Measurement]) -> tuple[list[Summary], list[Comp
 
 
 def summary_table(
-    summaries: Sequence[Summary], methods: Sequence[Method], protocol: Protocol, command: str = ""
+    summaries: Sequence[Summary], methods: Sequence[Method], protocol: MeasuringProtocol, command: str = ""
 ) -> Table:
     """Table of means; its CSV rows are those of ``evaluation/results/*.csv``."""
     by_label = {method.label: method for method in methods}
@@ -132,7 +132,7 @@ def summary_table(
     return Table(title, headings, rows, notes, records)
 
 
-def comparison_table(comparisons: Sequence[Comparison], protocol: Protocol) -> Table:
+def comparison_table(comparisons: Sequence[Comparison], protocol: MeasuringProtocol) -> Table:
     """Table of every pair of methods: mean difference with its interval, p, and p after Holm's correction."""
     rows, records = [], []
     for item in comparisons:
@@ -158,7 +158,7 @@ def comparison_table(comparisons: Sequence[Comparison], protocol: Protocol) -> T
     )
 
 
-def image_table(measured: Sequence[Measurement], protocol: Protocol) -> Table:
+def image_table(measured: Sequence[Measurement], protocol: MeasuringProtocol) -> Table:
     """Table of every single picture."""
     names = list(measured[0].values)
     headings = [column(METRICS[name], protocol) for name in names]
@@ -180,7 +180,7 @@ def _heading(name: str) -> str:
     return f"{METRICS[name].label} {'↑' if METRICS[name].better == 'higher' else '↓'}"
 
 
-def _cell(name: str, mean: Interval | None, method: Method, protocol: Protocol) -> str:
+def _cell(name: str, mean: Interval | None, method: Method, protocol: MeasuringProtocol) -> str:
     if mean is not None:
         return _shown(mean, METRICS[name].decimals)
     if METRICS[name].compares and method.kind == "ground-truth":

@@ -12,10 +12,10 @@ from typing import BinaryIO, Final
 
 from fourpass.disk.atomic import write_all
 from fourpass.imaging.budget import Budget
-from fourpass.imaging.found import Found
+from fourpass.imaging.found import FoundParts
 from fourpass.imaging.isobmff import (
-    DamagedError,
-    Item,
+    BoxItem,
+    DamagedBoxError,
     Reader,
     box,
     boxes_of,
@@ -26,7 +26,7 @@ from fourpass.imaging.isobmff import (
     primary_of,
     properties_of,
 )
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.splice import Part, Spliced
 
 _PICTURES: Final = (
@@ -46,9 +46,9 @@ _PICTURES: Final = (
 _BT601: Final = 6
 
 
-def scan(stream: BinaryIO, budget: Budget) -> Found:
+def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     """Find what an open AVIF or HEIF file holds."""
-    found = Found(Spliced(stream, [(0, 2**62)]))
+    found = FoundParts(Spliced(stream, [(0, 2**62)]))
     try:
         start, meta = meta_of(stream)
         items = items_of(meta, start)
@@ -74,12 +74,12 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
                 parts += [(at, place - at), changed[place]]
                 at = place + len(changed[place])
         found.view = Spliced(stream, [*parts, (at, 2**62)])
-    except (DamagedError, struct.error):
+    except (DamagedBoxError, struct.error):
         found.note("metadata (damaged)")
     return found
 
 
-def finish(stream: BinaryIO, metadata: Metadata) -> None:
+def finish(stream: BinaryIO, metadata: PictureMetadata) -> None:
     """Add EXIF and HDR colour to a finished AVIF, open for reading and writing, as libheif lays it out.
 
     Args:
@@ -153,7 +153,7 @@ class _Locations:
         return box(b"iloc", data)
 
 
-def _read(stream: BinaryIO, item: Item, idat: int, budget: Budget, found: Found) -> None:
+def _read(stream: BinaryIO, item: BoxItem, idat: int, budget: Budget, found: FoundParts) -> None:
     """Take what an item of metadata says."""
     pieces = [budget.read(stream, at + (idat if item.inside else 0), length) for at, length in item.extents]
     data = b"".join(piece for piece in pieces if piece is not None)
@@ -173,7 +173,7 @@ def _read(stream: BinaryIO, item: Item, idat: int, budget: Budget, found: Found)
         found.note(f"item {item.kind.decode('latin-1')!a}")
 
 
-def _colour(meta: bytes, primary: int, budget: Budget, found: Found) -> None:
+def _colour(meta: bytes, primary: int, budget: Budget, found: FoundParts) -> None:
     """Take the profile, or else the code points, of the primary item."""
     codes = None
     for name, data in properties_of(meta, primary):

@@ -22,7 +22,7 @@ _MOST_ENTRIES: Final = 4096
 
 
 @dataclass(frozen=True)
-class Entry:
+class TagEntry:
     """One field of a directory; `data` is its value, little-endian."""
 
     tag: int
@@ -78,10 +78,10 @@ class Layout:
 
 
 # Tag -> fields of the sub-directory that it points to, and of those below that.
-Below = Mapping[int, tuple[Sequence[Entry], Mapping[int, Sequence[Entry]]]]
+Below = Mapping[int, tuple[Sequence[TagEntry], Mapping[int, Sequence[TagEntry]]]]
 
 
-class DamagedError(Exception):
+class DamagedDirectoryError(Exception):
     """A directory that does not hold together."""
 
 
@@ -94,10 +94,10 @@ class Fields:
         missing: how many fields were left out, as damaged or as too much altogether.
     """
 
-    first: list[Entry]
-    exif: list[Entry]
-    gps: list[Entry]
-    interoperability: list[Entry]
+    first: list[TagEntry]
+    exif: list[TagEntry]
+    gps: list[TagEntry]
+    interoperability: list[TagEntry]
     missing: int = 0
 
 
@@ -117,11 +117,11 @@ def raw_entries(stream: BinaryIO, layout: Layout, at: int) -> tuple[list[bytes],
         DamagedError: they lie beyond the end of the file, or are too many.
     """
     if not 0 <= at < 2**62:
-        raise DamagedError
+        raise DamagedDirectoryError
     stream.seek(at)
     count = layout.number(_exactly(stream, layout.counter))
     if count > _MOST_ENTRIES:
-        raise DamagedError
+        raise DamagedDirectoryError
     data = _exactly(stream, layout.width * count + layout.pointer)
     return [data[layout.width * at :][: layout.width] for at in range(count)], data[layout.width * count :]
 
@@ -141,11 +141,11 @@ def fields(stream: BinaryIO, budget: Budget, at: int | None = None, wanted: Cont
     stream.seek(0)
     layout, start = header(stream.read(16))
     if layout is None:
-        raise DamagedError
+        raise DamagedDirectoryError
     first, missing = _entries(stream, layout, start if at is None else at, budget, wanted)
     found = Fields(first, [], [], [], missing)
 
-    def below(entries: list[Entry], tag: int) -> list[Entry]:
+    def below(entries: list[TagEntry], tag: int) -> list[TagEntry]:
         pointer = next((entry for entry in entries if entry.tag == tag), None)
         if pointer is None:
             return []
@@ -162,13 +162,13 @@ def fields(stream: BinaryIO, budget: Budget, at: int | None = None, wanted: Cont
 def _exactly(stream: BinaryIO, length: int) -> bytes:
     data = stream.read(length)
     if len(data) != length:
-        raise DamagedError
+        raise DamagedDirectoryError
     return data
 
 
 def _entries(
     stream: BinaryIO, layout: Layout, at: int, budget: Budget, wanted: Container[int] | None = None
-) -> tuple[list[Entry], int]:
+) -> tuple[list[TagEntry], int]:
     """Return the fields of a directory, and how many were left out."""
     entries, missing = [], 0
     for raw in raw_entries(stream, layout, at)[0]:
@@ -181,7 +181,7 @@ def _entries(
         if length > layout.pointer:
             data = budget.read(stream, layout.number(raw[4 + layout.pointer :]), length)
         if data:
-            entries.append(Entry(layout.tag(raw), kind, count, swapped(data, kind) if layout.order == ">" else data))
+            entries.append(TagEntry(layout.tag(raw), kind, count, swapped(data, kind) if layout.order == ">" else data))
         else:
             missing += 1
     return entries, missing
@@ -201,7 +201,7 @@ def swapped(data: bytes, kind: int) -> bytes:
 def directory(
     layout: Layout,
     start: int,
-    entries: Iterable[Entry],
+    entries: Iterable[TagEntry],
     below: Below,
     kept: Iterable[bytes],
     following: bytes,

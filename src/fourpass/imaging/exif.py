@@ -12,7 +12,7 @@ from typing import Final
 
 from fourpass.imaging import directories
 from fourpass.imaging.budget import MOST, Budget
-from fourpass.imaging.directories import DamagedError, Entry, Fields, Layout
+from fourpass.imaging.directories import DamagedDirectoryError, Fields, Layout, TagEntry
 
 _JPEG_OFFSET, _JPEG_LENGTH = 0x0201, 0x0202  # of the thumbnail
 _LITTLE: Final = Layout("<", False)
@@ -81,7 +81,7 @@ def resolution(block: bytes) -> tuple[float, float] | None:
         unit = int.from_bytes(stated[directories.RESOLUTION_UNIT], "little")
         pairs = [struct.unpack("<II", stated[tag][:8]) for tag in (directories.X_RESOLUTION, directories.Y_RESOLUTION)]
         x, y = ({2: 1.0, 3: 2.54}[unit] * upper / lower for upper, lower in pairs)
-    except (DamagedError, KeyError, struct.error, ZeroDivisionError):
+    except (DamagedDirectoryError, KeyError, struct.error, ZeroDivisionError):
         return None
     return (x, y) if x > 0 and y > 0 else None
 
@@ -96,24 +96,24 @@ def with_resolution(block: bytes | None, dpi: tuple[float, float]) -> bytes:
     return with_fields(block, entries)
 
 
-def resolution_fields(dpi: tuple[float, float]) -> list[Entry]:
+def resolution_fields(dpi: tuple[float, float]) -> list[TagEntry]:
     """Return the fields of a resolution in pixels an inch."""
     x, y = (struct.pack("<II", min(round(each * 10_000), 2**32 - 1), 10_000) for each in dpi)
     return [
-        Entry(directories.X_RESOLUTION, 5, 1, x),
-        Entry(directories.Y_RESOLUTION, 5, 1, y),
-        Entry(directories.RESOLUTION_UNIT, 3, 1, b"\2\0"),
+        TagEntry(directories.X_RESOLUTION, 5, 1, x),
+        TagEntry(directories.Y_RESOLUTION, 5, 1, y),
+        TagEntry(directories.RESOLUTION_UNIT, 3, 1, b"\2\0"),
     ]
 
 
-def with_fields(block: bytes, entries: Iterable[Entry]) -> bytes:
+def with_fields(block: bytes, entries: Iterable[TagEntry]) -> bytes:
     """Return a block with fields of the first directory added or replaced; it is written anew at the block's end."""
     layout, at = directories.header(block[:16])
     if layout is None or layout.big:
         return block
     try:
         raws, _ = directories.raw_entries(io.BytesIO(block), layout, at)
-    except DamagedError:
+    except DamagedDirectoryError:
         return block
     entries = list(entries)
     added = {entry.tag for entry in entries}
@@ -124,10 +124,10 @@ def with_fields(block: bytes, entries: Iterable[Entry]) -> bytes:
 
 
 def serialised(
-    first: Iterable[Entry],
-    exif: Iterable[Entry] = (),
-    gps: Iterable[Entry] = (),
-    interoperability: Iterable[Entry] = (),
+    first: Iterable[TagEntry],
+    exif: Iterable[TagEntry] = (),
+    gps: Iterable[TagEntry] = (),
+    interoperability: Iterable[TagEntry] = (),
 ) -> bytes:
     """Return a block of the fields of its directories."""
     below = {
@@ -170,7 +170,7 @@ def _cut_thumbnail(block: bytearray) -> None:
         block[end - len(link) : end] = bytes(len(link))
         second = layout.number(link)
         raws, _ = directories.raw_entries(stream, layout, second)
-    except DamagedError:
+    except DamagedDirectoryError:
         return
     said = {layout.tag(raw): layout.inline(raw) for raw in raws}
     start, length = said.get(_JPEG_OFFSET, 0), said.get(_JPEG_LENGTH, 0)

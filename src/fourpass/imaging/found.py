@@ -11,7 +11,7 @@ _MOST_WORDS = 20
 
 
 @dataclass
-class Found:
+class FoundParts:
     """What a scan of a file found, as it lies there.
 
     Attributes:

@@ -10,7 +10,7 @@ import os
 from typing import BinaryIO, Final
 
 from fourpass.imaging.budget import MOST_FRAMES, MOST_PARTS, Budget
-from fourpass.imaging.found import Found
+from fourpass.imaging.found import FoundParts
 from fourpass.imaging.splice import Spliced
 
 _IMAGE, _EXTENSION = b"\x2c", b"\x21"
@@ -18,9 +18,9 @@ _TEXT, _COMMENT, _APPLICATION = 0x01, 0xFE, 0xFF
 _XMP_TRAILER: Final = 257  # bytes behind an XMP packet, which lead readers of sub-blocks to its end
 
 
-def scan(stream: BinaryIO, budget: Budget) -> Found:
+def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     """Find what an open GIF file holds; libvips reads the file itself, as it skips what it does not know."""
-    found = Found(Spliced(stream, [(0, 2**62)]))
+    found = FoundParts(Spliced(stream, [(0, 2**62)]))
     buffered = _Buffered(stream)
     start = buffered.read(13)
     if len(start) == 13 and start[10] & 0x80:
@@ -53,7 +53,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     return found
 
 
-def _application(buffered: _Buffered, budget: Budget, found: Found) -> None:
+def _application(buffered: _Buffered, budget: Budget, found: FoundParts) -> None:
     name = buffered.read(int.from_bytes(buffered.read(1), "big"))
     if name == b"XMP DataXMP":
         packet = buffered.blocks(budget, with_lengths=True)

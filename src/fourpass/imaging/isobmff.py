@@ -18,7 +18,7 @@ _XMP_TYPE: Final = b"application/rdf+xml\0"
 
 
 @dataclass
-class Item:
+class BoxItem:
     """An item of the file, as far as it says: its type, where its type is stated, and where its data lies."""
 
     kind: bytes = b""
@@ -29,7 +29,7 @@ class Item:
     inside: bool = False  # in the idat box
 
 
-class DamagedError(Exception):
+class DamagedBoxError(Exception):
     """Boxes that do not hold together."""
 
 
@@ -41,7 +41,7 @@ class Reader:
 
     def bytes(self, length: int) -> bytes:
         if self.at + length > len(self.data):
-            raise DamagedError
+            raise DamagedBoxError
         self.at += length
         return self.data[self.at - length : self.at]
 
@@ -61,10 +61,10 @@ def boxes_of(data: bytes, at: int, end: int | None = None) -> Iterator[tuple[byt
             return
         size = int.from_bytes(data[at : at + 4], "big")
         if size < 8 or at + size > end:
-            raise DamagedError
+            raise DamagedBoxError
         yield data[at + 4 : at + 8], at + 8, size
         at += size
-    raise DamagedError
+    raise DamagedBoxError
 
 
 def meta_of(stream: BinaryIO) -> tuple[int, bytes]:
@@ -89,12 +89,12 @@ def meta_of(stream: BinaryIO) -> tuple[int, bytes]:
         at += size
         if at >= 2**62:
             break
-    raise DamagedError
+    raise DamagedBoxError
 
 
-def items_of(meta: bytes, start: int) -> dict[int, Item]:
+def items_of(meta: bytes, start: int) -> dict[int, BoxItem]:
     """Return the items that a file has, with where they lie."""
-    items: dict[int, Item] = {}
+    items: dict[int, BoxItem] = {}
     for name, at, size in boxes_of(meta, 12):
         if name == b"iinf":
             first = at + (6 if meta[at : at + 1] == b"\0" else 8)
@@ -103,15 +103,15 @@ def items_of(meta: bytes, start: int) -> dict[int, Item]:
                     _item(meta[inner : inner - 8 + length], start + inner, items)
         elif name == b"iloc":
             for identity, method, extents, lengths in locations_of(Reader(meta[: at - 8 + size], at)):
-                item = items.setdefault(identity, Item())
+                item = items.setdefault(identity, BoxItem())
                 item.inside, item.extents, item.lengths = method == 1, extents, lengths
     return items
 
 
-def _item(box: bytes, at: int, items: dict[int, Item]) -> None:
+def _item(box: bytes, at: int, items: dict[int, BoxItem]) -> None:
     reader = Reader(box)
     width = 2 if reader.number(4) >> 24 == 2 else 4
-    item = items.setdefault(reader.number(width), Item())
+    item = items.setdefault(reader.number(width), BoxItem())
     reader.number(2)
     item.kind_at = at + reader.at
     item.kind = reader.bytes(4)
@@ -124,7 +124,7 @@ def locations_of(reader: Reader) -> Iterator[tuple[int, int, list[tuple[int, int
     widths = reader.number(2)
     offset_width, length_width, base_width, index_width = ((widths >> shift) & 15 for shift in (12, 8, 4, 0))
     if not {offset_width, length_width, base_width} <= {0, 4, 8}:
-        raise DamagedError
+        raise DamagedBoxError
     wide = 4 if version == 2 else 2
     left = MOST_FIELDS
     for _ in range(reader.number(wide)):
@@ -136,7 +136,7 @@ def locations_of(reader: Reader) -> Iterator[tuple[int, int, list[tuple[int, int
         count = reader.number(2)
         left -= 1 + count
         if left < 0:
-            raise DamagedError
+            raise DamagedBoxError
         for _ in range(count):
             if version in (1, 2):
                 reader.number(index_width)
@@ -162,7 +162,7 @@ def primary_of(meta: bytes) -> int:
         if name == b"pitm":
             reader = Reader(meta, at)
             return reader.number(2 if reader.number(4) >> 24 == 0 else 4)
-    raise DamagedError
+    raise DamagedBoxError
 
 
 def properties_of(meta: bytes, identity: int) -> Iterator[tuple[bytes, bytes]]:

@@ -14,8 +14,8 @@ from typing import BinaryIO, Final
 from fourpass.errors import ImageError
 from fourpass.imaging import photoshop
 from fourpass.imaging.budget import MOST_ASIDE, MOST_PARTS, MOST_SCANS, Budget
-from fourpass.imaging.found import Found
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.found import FoundParts
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.splice import Part, Spliced
 
 EXIF: Final = b"Exif\0\0"
@@ -30,14 +30,14 @@ _MARKER: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _SMALL, _PIECE = 2**12, 2**20  # bytes that are searched at once
 
 
-def scan(stream: BinaryIO, budget: Budget) -> Found:
+def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     """Find what an open JPEG file holds.
 
     Raises:
         ImageError: it has more scans than any picture needs; the message does not name the file.
     """
     parts: list[Part] = [(0, 2)]
-    found = Found(Spliced(stream, []))
+    found = FoundParts(Spliced(stream, []))
     profile: dict[int, bytes] = {}
     resources: list[bytes] = []
     comments: list[bytes] = []
@@ -122,7 +122,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     return found
 
 
-def head(metadata: Metadata) -> bytes:
+def head(metadata: PictureMetadata) -> bytes:
     """Return the segments to stand right behind the start of a JPEG; what is too large for one is left out."""
     unit, x, y = (1, *(round(each) for each in metadata.dpi)) if metadata.dpi else (0, 1, 1)
     if not (0 < x < 2**16 and 0 < y < 2**16):
@@ -210,7 +210,7 @@ def _complete(scans: list[bytes], components: set[int]) -> bool:
     return bool(components) and not left
 
 
-def _density(data: bytes, found: Found) -> None:
+def _density(data: bytes, found: FoundParts) -> None:
     unit, x, y = struct.unpack(">BHH", data[7:12]) if len(data) >= 12 else (0, 1, 1)
     if unit in (1, 2) and x and y:
         found.dpi = (x, y) if unit == 1 else (x * 2.54, y * 2.54)
@@ -218,7 +218,7 @@ def _density(data: bytes, found: Found) -> None:
         found.note("pixel aspect ratio")
 
 
-def _trailer(stream: BinaryIO, at: int, found: Found, multiple: bool) -> None:
+def _trailer(stream: BinaryIO, at: int, found: FoundParts, multiple: bool) -> None:
     """Say what lies behind the picture."""
     size = stream.seek(0, os.SEEK_END) - at
     stream.seek(at)

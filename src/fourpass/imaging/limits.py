@@ -7,7 +7,7 @@ import numpy as np
 from fourpass.errors import ImageError
 from fourpass.imaging import jpeg_segments, tiff_tags
 from fourpass.imaging.formats import FORMATS, WRITTEN, Format
-from fourpass.imaging.metadata import Metadata, usable
+from fourpass.imaging.metadata import PictureMetadata, usable
 from fourpass.imaging.picture import Header, Picture
 from fourpass.imaging.profiles import HDR
 
@@ -87,12 +87,12 @@ def lost_pixels(picture: Picture, key: str) -> tuple[str, ...]:
     return ("soft transparency (now on or off)",) if soft.any() else ()
 
 
-def kept(header: Header, key: str, *, strip: bool = False) -> Metadata:
+def kept(header: Header, key: str, *, strip: bool = False) -> PictureMetadata:
     """Return the metadata that goes into the output; arguments as `lost` has them."""
     return _unkept(header, key, strip)[0]
 
 
-def _unkept(header: Header, key: str, strip: bool) -> tuple[Metadata, list[str]]:
+def _unkept(header: Header, key: str, strip: bool) -> tuple[PictureMetadata, list[str]]:
     """Return the metadata that a format keeps, and words for the rest."""
     format, metadata = FORMATS[key], header.metadata
     parts = metadata.present & format.keeps

@@ -9,11 +9,11 @@ import pyvips
 from fourpass.imaging import exif as exif_blocks
 from fourpass.imaging import profiles
 from fourpass.imaging import xmp as xmp_packets
-from fourpass.imaging.found import Found
+from fourpass.imaging.found import FoundParts
 
 
 @dataclass(frozen=True)
-class Metadata:
+class PictureMetadata:
     """What is kept from the input to the output.
 
     Attributes:
@@ -43,18 +43,18 @@ class Metadata:
         """The names of the parts that are there, and could be kept."""
         return frozenset(each.name for each in fields(self) if getattr(self, each.name)) - {"unread"}
 
-    def only(self, parts: frozenset[str]) -> Metadata:
+    def only(self, parts: frozenset[str]) -> PictureMetadata:
         """Return a copy without the parts that are not named."""
         gone = {name: () if name == "texts" else None for name in self.present - parts}
         return replace(self, **gone)  # type: ignore[arg-type]
 
-    def resized(self, size: tuple[int, int]) -> Metadata:
+    def resized(self, size: tuple[int, int]) -> PictureMetadata:
         """Return a copy that states (rows, columns), where it states any size of the picture."""
         exif = exif_blocks.resized(self.exif, size) if self.exif else None
         return replace(self, exif=exif, xmp=xmp_packets.resized(self.xmp, size) if self.xmp else None)
 
 
-def orientation(found: Found, key: str) -> int:
+def orientation(found: FoundParts, key: str) -> int:
     """Return how a picture is turned and flipped: 1..8, as EXIF has it.
 
     EXIF decides; XMP where EXIF does not say. In AVIF, HEIF and JPEG XL, what turns is a property that decoding obeys,
@@ -68,7 +68,7 @@ def orientation(found: Found, key: str) -> int:
     return xmp_packets.orientation(found.xmp) if turn == 1 and found.xmp else turn
 
 
-def collect(found: Found, channels: int, turn: int) -> Metadata:
+def collect(found: FoundParts, channels: int, turn: int) -> PictureMetadata:
     """Make what lies in a file fit for the picture alone, upright.
 
     Args:
@@ -97,7 +97,7 @@ def collect(found: Found, channels: int, turn: int) -> Metadata:
             unread.append("colour that is stated by numbers which make no sense")
         else:
             icc = stated or icc
-    return Metadata(icc, exif, xmp, found.iptc, dpi, tuple(found.texts), found.comment, cicp, tuple(unread))
+    return PictureMetadata(icc, exif, xmp, found.iptc, dpi, tuple(found.texts), found.comment, cicp, tuple(unread))
 
 
 def usable(icc: bytes, channels: int) -> bool:
@@ -114,7 +114,7 @@ def usable(icc: bytes, channels: int) -> bool:
     return "icc-profile-data" in back.get_fields()
 
 
-def _stated(found: Found, channels: int) -> bytes | None:
+def _stated(found: FoundParts, channels: int) -> bytes | None:
     """Return the profile of colour that is stated by numbers, where that counts."""
     if found.cicp is not None:
         return profiles.of_codes(*found.cicp, channels)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.errors import ImageError
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.metadata import PictureMetadata
 
 Pixels = NDArray[Any]  # uint8 or uint16
 
@@ -40,7 +40,7 @@ class Header:
     frames: int = 1
     delays: tuple[int, ...] = ()
     loop: int = 0
-    metadata: Metadata = field(default_factory=Metadata)
+    metadata: PictureMetadata = field(default_factory=PictureMetadata)
     left_out: tuple[str, ...] = ()
 
     @property
@@ -89,7 +89,7 @@ class Picture:
         return None if self.alphas is None else self.alphas[0]
 
     @classmethod
-    def of(cls, pixels: Pixels, alpha: Pixels | None = None, metadata: Metadata | None = None) -> Picture:
+    def of(cls, pixels: Pixels, alpha: Pixels | None = None, metadata: PictureMetadata | None = None) -> Picture:
         """Make a picture of arrays.
 
         Args:
@@ -117,6 +117,6 @@ class Picture:
             channels=pixels.shape[2],
             alpha=alpha is not None,
             depth=8 * pixels.dtype.itemsize,
-            metadata=metadata or Metadata(),
+            metadata=metadata or PictureMetadata(),
         )
         return cls(header, pixels[None], None if alpha is None else alpha[None])

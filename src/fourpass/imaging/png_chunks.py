@@ -15,8 +15,8 @@ from typing import BinaryIO, Final
 from fourpass.errors import ImageError
 from fourpass.imaging import photoshop
 from fourpass.imaging.budget import MOST_ASIDE, MOST_PARTS, Budget
-from fourpass.imaging.found import Found
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.found import FoundParts
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.splice import Part, Spliced
 
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
@@ -35,14 +35,14 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
 
 
-def scan(stream: BinaryIO, budget: Budget) -> Found:
+def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     """Find what an open PNG file holds.
 
     Raises:
         ImageError: it is animated, or has more chunks than any picture needs; the message does not name the file.
     """
     parts: list[Part] = [(0, 8)]
-    found = Found(Spliced(stream, []))
+    found = FoundParts(Spliced(stream, []))
     raw: dict[str, bytes] = {}
     aside = 0
     for name, at, length in _chunks(stream):
@@ -73,7 +73,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     return found
 
 
-def head(metadata: Metadata, start: bytes) -> bytes:
+def head(metadata: PictureMetadata, start: bytes) -> bytes:
     """Return the start of a PNG with metadata.
 
     Args:
@@ -133,7 +133,7 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def _read(name: bytes, data: bytes, found: Found, raw: dict[str, bytes], budget: Budget) -> None:
+def _read(name: bytes, data: bytes, found: FoundParts, raw: dict[str, bytes], budget: Budget) -> None:
     """Take what a chunk says."""
     if name in _TEXTS:
         keyword, text, encoding = _text(name, data, budget)
@@ -167,7 +167,7 @@ def _read(name: bytes, data: bytes, found: Found, raw: dict[str, bytes], budget:
         found.is_srgb = True
 
 
-def _keep_raw(keyword: str, text: bytes, found: Found, raw: dict[str, bytes]) -> None:
+def _keep_raw(keyword: str, text: bytes, found: FoundParts, raw: dict[str, bytes]) -> None:
     """Take other metadata that is dressed as a text: a name, a length, and hexadecimal digits."""
     kind = keyword.removeprefix(_RAW).lower()
     block = binascii.unhexlify(b"".join(text.split()[2:]))

@@ -14,7 +14,7 @@ from fourpass.errors import ImageError
 from fourpass.imaging import avif, formats, gif_blocks, jpeg_segments, metadata, png_chunks, tiff_tags, webp_chunks
 from fourpass.imaging.budget import MOST, MOST_FRAMES, Budget
 from fourpass.imaging.failures import DAMAGED, refusal
-from fourpass.imaging.found import Found
+from fourpass.imaging.found import FoundParts
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.imaging.splice import Spliced
 
@@ -39,7 +39,7 @@ _LOADERS: Final = {
     "ppm": "ppmload_source",
     "bmp": "magickload_buffer",
 }
-_SCANS: Final[Mapping[str, Callable[[BinaryIO, Budget], Found]]] = {
+_SCANS: Final[Mapping[str, Callable[[BinaryIO, Budget], FoundParts]]] = {
     "jpeg": jpeg_segments.scan,
     "png": png_chunks.scan,
     "webp": webp_chunks.scan,
@@ -64,7 +64,7 @@ class _Opened:
     """
 
     image: pyvips.Image
-    found: Found
+    found: FoundParts
     source: Any
 
 
@@ -122,7 +122,7 @@ def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
         )
     budget = Budget()
     try:
-        found = _SCANS[key](stream, budget) if key in _SCANS else Found(Spliced(stream, [(0, 2**62)]))
+        found = _SCANS[key](stream, budget) if key in _SCANS else FoundParts(Spliced(stream, [(0, 2**62)]))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
     except OSError as error:
@@ -166,7 +166,7 @@ def _said(opened: _Opened, key: str, name: str, max_pixels: int) -> Header:
         ) from None
 
 
-def _header(image: pyvips.Image, found: Found, key: str, name: str, max_pixels: int) -> Header:
+def _header(image: pyvips.Image, found: FoundParts, key: str, name: str, max_pixels: int) -> Header:
     """Say what a picture is, and refuse what cannot be kept.
 
     Raises:

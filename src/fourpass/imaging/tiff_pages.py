@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 
 from fourpass.errors import ImageError
 from fourpass.imaging import directories
-from fourpass.imaging.directories import DamagedError, Layout
-from fourpass.imaging.found import Found
+from fourpass.imaging.directories import DamagedDirectoryError, Layout
+from fourpass.imaging.found import FoundParts
 
 _SUBFILE, _PHOTOMETRIC, _DNG = 254, 262, 50706
 SUB_DIRECTORIES: Final = 330
@@ -53,14 +53,14 @@ def is_raw(stream: BinaryIO, layout: Layout, first: Page) -> bool:
         for offset in offsets:
             try:
                 page = Page(offset, *directories.raw_entries(stream, layout, offset))
-            except DamagedError:
+            except DamagedDirectoryError:
                 continue
             if page.value(layout, _PHOTOMETRIC) in _RAW_PHOTOMETRIC:
                 return True
     return False
 
 
-def pictures(layout: Layout, pages: list[Page], found: Found) -> list[Page]:
+def pictures(layout: Layout, pages: list[Page], found: FoundParts) -> list[Page]:
     """Return the pages that are pictures: not masks, not smaller copies, and of a pyramid the largest."""
     whole = [page for page in pages if not page.value(layout, _SUBFILE) & (_REDUCED | _MASK)] or pages[:1]
     if any(page.value(layout, _SUBFILE) & _MASK for page in pages):

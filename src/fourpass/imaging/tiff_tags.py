@@ -13,10 +13,10 @@ from fourpass.disk.atomic import write_all
 from fourpass.errors import ImageError
 from fourpass.imaging import directories, exif, photoshop
 from fourpass.imaging.budget import MOST_FIELDS, MOST_FRAMES, Budget
-from fourpass.imaging.directories import DamagedError, Entry, Layout
-from fourpass.imaging.found import Found
+from fourpass.imaging.directories import DamagedDirectoryError, Layout, TagEntry
+from fourpass.imaging.found import FoundParts
 from fourpass.imaging.maker_notes import stands_alone
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.splice import Part, Spliced
 from fourpass.imaging.tiff_pages import SUB_DIRECTORIES, Page, is_raw, pictures
 
@@ -41,7 +41,7 @@ _NAMES: Final = {
 _RAW: Final = "is a camera raw file; develop it with a raw converter first, and export it as TIFF, PNG or JPEG"
 
 
-def scan(stream: BinaryIO, budget: Budget) -> Found:
+def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     """Find what an open TIFF file holds.
 
     Raises:
@@ -51,7 +51,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     stream.seek(0)
     start = stream.read(16)
     layout, at = directories.header(start)
-    found = Found(Spliced(stream, [(0, 2**62)]))
+    found = FoundParts(Spliced(stream, [(0, 2**62)]))
     pages: list[Page] = []
     seen: set[int] = set()
     total = 0
@@ -59,7 +59,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
         seen.add(at)
         try:
             pages.append(Page(at, *directories.raw_entries(stream, layout, at)))
-        except DamagedError:
+        except DamagedDirectoryError:
             break
         if len(pages) > MOST_FRAMES:
             raise ImageError(f"has more than {MOST_FRAMES:,} pages; split it into several files first")
@@ -79,7 +79,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     return found
 
 
-def finish(stream: BinaryIO, metadata: Metadata) -> None:
+def finish(stream: BinaryIO, metadata: PictureMetadata) -> None:
     """Put metadata into a finished TIFF, open for reading and writing; the profile, libvips wrote already.
 
     The first directory is written anew at the end, with all that it had; pixels and other pages stay as they are.
@@ -89,8 +89,8 @@ def finish(stream: BinaryIO, metadata: Metadata) -> None:
     layout, at = directories.header(stream.read(16))
     if layout is None:
         return
-    added: list[Entry] = exif.resolution_fields(metadata.dpi) if metadata.dpi else []
-    below: dict[int, tuple[Sequence[Entry], dict[int, Sequence[Entry]]]] = {}
+    added: list[TagEntry] = exif.resolution_fields(metadata.dpi) if metadata.dpi else []
+    below: dict[int, tuple[Sequence[TagEntry], dict[int, Sequence[TagEntry]]]] = {}
     if metadata.exif:
         fields = exif.read(metadata.exif)
         unknown = _PIXELS | _STORAGE | _RESOLUTION | _ELSEWHERE | _BELOW | {SUB_DIRECTORIES}
@@ -102,7 +102,7 @@ def finish(stream: BinaryIO, metadata: Metadata) -> None:
         below[directories.GPS_DIRECTORY] = (fields.gps, {})
     for tag, value in ((directories.IPTC, metadata.iptc), (directories.XMP, metadata.xmp)):
         if value:
-            added.append(Entry(tag, 7 if tag == directories.IPTC else 1, len(value), value))
+            added.append(TagEntry(tag, 7 if tag == directories.IPTC else 1, len(value), value))
     first, page = True, at
     while page:
         raws, following = directories.raw_entries(stream, layout, page)
@@ -125,7 +125,7 @@ def unfit(block: bytes) -> list[str]:
     """Return, in words, what of an EXIF block does not get into the directories of a TIFF."""
     try:
         fields = exif.read(block)
-    except DamagedError:
+    except DamagedDirectoryError:
         return ["EXIF"]
     words = ["EXIF fields (damaged, or too large together)"] if fields.missing else []
     if len(_movable(fields.exif)) < len(fields.exif):
@@ -133,7 +133,7 @@ def unfit(block: bytes) -> list[str]:
     return words
 
 
-def _movable(fields: Sequence[Entry]) -> list[Entry]:
+def _movable(fields: Sequence[TagEntry]) -> list[TagEntry]:
     """Leave out a maker note that counts from where it was."""
     return [each for each in fields if each.tag != directories.MAKER_NOTE or stands_alone(each.data)]
 
@@ -157,11 +157,11 @@ def _parts(layout: Layout, shown: list[Page]) -> list[Part]:
     return [*parts, (at, 2**62)]
 
 
-def _collect(stream: BinaryIO, layout: Layout, shown: list[Page], budget: Budget, found: Found) -> None:
+def _collect(stream: BinaryIO, layout: Layout, shown: list[Page], budget: Budget, found: FoundParts) -> None:
     """Take the metadata of the first page, and say what is not taken."""
     try:
         fields = directories.fields(stream, budget, shown[0].at, _ABOUT | _RESOLUTION | _ELSEWHERE | _BELOW)
-    except DamagedError:
+    except DamagedDirectoryError:
         found.note("EXIF (damaged)")
         return
     values = {entry.tag: entry.data for entry in fields.first}

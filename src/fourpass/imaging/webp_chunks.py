@@ -12,17 +12,17 @@ from typing import BinaryIO, Final
 
 from fourpass.disk.atomic import write_all
 from fourpass.imaging.budget import MOST_ASIDE, Budget
-from fourpass.imaging.found import Found
-from fourpass.imaging.metadata import Metadata
+from fourpass.imaging.found import FoundParts
+from fourpass.imaging.metadata import PictureMetadata
 from fourpass.imaging.splice import Part, Spliced
 
 _ICC, _ALPHA, _EXIF, _XMP, _ANIMATED = 0x20, 0x10, 0x08, 0x04, 0x02
 _PIXELS: Final = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 
 
-def scan(stream: BinaryIO, budget: Budget) -> Found:
+def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     """Find what an open WebP file holds."""
-    found = Found(Spliced(stream, []))
+    found = FoundParts(Spliced(stream, []))
     parts: list[Part] = []
     size = 4
     found.frames = 0
@@ -55,7 +55,7 @@ def scan(stream: BinaryIO, budget: Budget) -> Found:
     return found
 
 
-def finish(stream: BinaryIO, metadata: Metadata, size: tuple[int, int], *, alpha: bool) -> None:
+def finish(stream: BinaryIO, metadata: PictureMetadata, size: tuple[int, int], *, alpha: bool) -> None:
     """Add metadata to a finished WebP, open for reading and writing.
 
     Args:

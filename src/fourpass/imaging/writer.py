@@ -134,7 +134,7 @@ class _Headed:
         error: of the system, where writing failed.
     """
 
-    def __init__(self, stream: BinaryIO, key: str, kept: metadata.Metadata) -> None:
+    def __init__(self, stream: BinaryIO, key: str, kept: metadata.PictureMetadata) -> None:
         self._stream, self._kept = stream, kept
         self._start: bytes | None = b""
         self._png = key == "png"
@@ -166,7 +166,7 @@ class _Headed:
         return data[:2] + jpeg_segments.head(self._kept) + data[2:]
 
 
-def _carrying(image: pyvips.Image, kept: metadata.Metadata) -> pyvips.Image:
+def _carrying(image: pyvips.Image, kept: metadata.PictureMetadata) -> pyvips.Image:
     """Return a copy of an image that carries, into libvips's writer, the metadata that is left to it, and no other."""
     image = image.copy()
     for name in image.get_fields():
@@ -178,7 +178,7 @@ def _carrying(image: pyvips.Image, kept: metadata.Metadata) -> pyvips.Image:
     return image
 
 
-def _with_resolution(kept: metadata.Metadata) -> metadata.Metadata:
+def _with_resolution(kept: metadata.PictureMetadata) -> metadata.PictureMetadata:
     """State the resolution in EXIF, for formats that have no other place for it."""
     return replace(kept, exif=exif.with_resolution(kept.exif, kept.dpi)) if kept.dpi else kept
 

@@ -15,7 +15,7 @@ from fourpass.jobs import stores
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundInput:
     """One input, and where its output goes.
 
     Attributes:
@@ -29,7 +29,7 @@ class Found:
     folder: str = ""
 
 
-def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable] = ()) -> Iterator[Found]:
+def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable] = ()) -> Iterator[FoundInput]:
     """Yield each input file, those of folders in order.
 
     Of a folder count the files whose suffix is that of a picture; hidden ones do not. What cannot be opened, named
@@ -46,7 +46,7 @@ def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable]
     """
     for each in inputs:
         if not is_folder(each):
-            yield Found(each, posixpath.basename(each.split("::")[0]) if stores.is_url(each) else Path(each).name)
+            yield FoundInput(each, posixpath.basename(each.split("::")[0]) if stores.is_url(each) else Path(each).name)
             continue
         count = 0
         for found in _of_store(each, recursive) if stores.is_url(each) else _of_folder(each, recursive):
@@ -89,21 +89,21 @@ def is_folder(name: str) -> bool:
     return os.path.isdir(name)
 
 
-def _of_folder(folder: str, recursive: bool) -> Iterator[Found]:
+def _of_folder(folder: str, recursive: bool) -> Iterator[FoundInput]:
     closed: list[str] = []
     for at, folders, names in os.walk(folder, onerror=lambda error: closed.append(str(error.filename))):
         folders[:] = [name for name in sorted(folders) if recursive and not name.startswith(".")]
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in formats.SUFFIXES:
                 path = os.path.join(at, name)
-                yield Found(path, os.path.relpath(path, folder))
+                yield FoundInput(path, os.path.relpath(path, folder))
     for path in closed:
-        yield Found(path, os.path.relpath(path, folder))
+        yield FoundInput(path, os.path.relpath(path, folder))
 
 
-def _of_store(folder: str, recursive: bool) -> Iterator[Found]:
+def _of_store(folder: str, recursive: bool) -> Iterator[FoundInput]:
     for url, place in stores.listed(folder):
         hidden = any(part.startswith(".") for part in place.split("/"))
         picture = posixpath.splitext(place)[1].lower() in formats.SUFFIXES
         if picture and not hidden and (recursive or "/" not in place):
-            yield Found(url, place)
+            yield FoundInput(url, place)

@@ -18,7 +18,7 @@ STANDARD = "-"  # in place of a file: standard input or output
 
 
 @dataclass(frozen=True)
-class Pair:
+class FilePair:
     """One input and where its output goes; `STANDARD` for a stream.
 
     Attributes:
@@ -42,7 +42,7 @@ def pairs(
     recursive: bool = False,
     made: Collection[Hashable] = (),
     into_folder: bool = False,
-) -> list[Pair]:
+) -> list[FilePair]:
     """Pair every input with its output.
 
     Args:
@@ -73,27 +73,27 @@ def pairs(
         folders = [each for each in inputs if found_in.is_folder(each) or stores.is_url(each)]
         if folders:
             raise ConfigError(f"{folders[0]}: is a folder; say with -o in which folder to write")
-        found = [found_in.Found(each, Path(each).name, str(Path(each).parent)) for each in inputs]
+        found = [found_in.FoundInput(each, Path(each).name, str(Path(each).parent)) for each in inputs]
     elif many or _means_folder(output):
         if not stores.is_url(output):
             _refuse_file(output, inputs, many and not into_folder)
         found = [
-            found_in.Found(each.source, each.place, output)
+            found_in.FoundInput(each.source, each.place, output)
             for each in found_in.expand(inputs, recursive=recursive, made=made)
         ]
     else:
-        return checked([Pair(inputs[0], output, _of_file(output, key, ext))])
+        return checked([FilePair(inputs[0], output, _of_file(output, key, ext))])
     appended = f"_{suffix}" if suffix else f"_{tag}" if output is None else ""
     return checked([_pair(each, appended, key) for each in found])
 
 
-def checked(found: list[Pair]) -> list[Pair]:
+def checked(found: list[FilePair]) -> list[FilePair]:
     """Make sure that no output is an input, and no two are one.
 
     Raises:
         ConfigError: it is so.
     """
-    targets: dict[Hashable, Pair] = {}
+    targets: dict[Hashable, FilePair] = {}
     for pair in found:
         spot = overwriting.place(pair.target) if pair.target != STANDARD else STANDARD
         if spot in targets:
@@ -106,29 +106,29 @@ def checked(found: list[Pair]) -> list[Pair]:
     return found
 
 
-def reads(found: Sequence[Pair]) -> list[overwriting.Name]:
+def reads(found: Sequence[FilePair]) -> list[overwriting.Name]:
     """Return the inputs as `overwriting.check` takes them; standard input may be a file too."""
     return [0 if pair.source == STANDARD else pair.source for pair in found]
 
 
-def writes(found: Sequence[Pair]) -> list[overwriting.Name]:
+def writes(found: Sequence[FilePair]) -> list[overwriting.Name]:
     """Return the outputs as `overwriting.check` takes them; standard output may be a file too."""
     return [1 if pair.target == STANDARD else pair.target for pair in found]
 
 
-def _pair(found: found_in.Found, appended: str, key: str | None) -> Pair:
+def _pair(found: found_in.FoundInput, appended: str, key: str | None) -> FilePair:
     """Name an output; its suffix stays as it is where its format does."""
     head, name = posixpath.split(found.place.replace(os.sep, "/"))
     stem, ending = os.path.splitext(name)
     own = formats.SUFFIXES.get(ending.lower())
     if key is None and own is None:  # no suffix that says anything: the contents will
-        return Pair(found.source, _in_folder(found.folder, posixpath.join(head, name + appended)), None)
+        return FilePair(found.source, _in_folder(found.folder, posixpath.join(head, name + appended)), None)
     if key is None:
         key = own if own in formats.WRITTEN else "avif"
     if own is None:
         stem = name
     ending = ending if own == key else formats.FORMATS[key].suffixes[0]
-    return Pair(found.source, _in_folder(found.folder, posixpath.join(head, stem + appended + ending)), key)
+    return FilePair(found.source, _in_folder(found.folder, posixpath.join(head, stem + appended + ending)), key)
 
 
 def _in_folder(folder: str, place: str) -> str:
@@ -143,16 +143,16 @@ def _refuse_file(output: str, inputs: Sequence[str], many: bool) -> None:
         raise ConfigError(f"{output}: names one file, and {_count(inputs)} need a folder for -o")
 
 
-def _stream(inputs: Sequence[str], output: str | None, key: str | None, many: bool) -> Pair:
+def _stream(inputs: Sequence[str], output: str | None, key: str | None, many: bool) -> FilePair:
     if many:
         raise ConfigError("- stands for one picture; give it alone, and one file or - for -o")
     if output is None:
         raise ConfigError("a picture from standard input needs -o FILE, or -o - for standard output")
     if output == STANDARD:
-        return Pair(inputs[0], STANDARD, key)
+        return FilePair(inputs[0], STANDARD, key)
     if _means_folder(output):
         raise ConfigError(f"{output}: a picture from standard input has no name; give a file, or -, for -o")
-    return Pair(inputs[0], output, _of_file(output, key, "auto" if key is None else key))
+    return FilePair(inputs[0], output, _of_file(output, key, "auto" if key is None else key))
 
 
 def _wished(ext: str) -> str | None:

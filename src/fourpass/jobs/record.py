@@ -17,7 +17,7 @@ from fourpass.errors import ConfigError, ImageError
 from fourpass.jobs import stores
 
 RECORD = ".fourpass-manifest.jsonl"
-Entry = Mapping[str, Any]
+RecordEntry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ class Record:
                 found.add(overwriting.identity(name))
         return found - {None}
 
-    def entry(self, target: str) -> Entry | None:
+    def entry(self, target: str) -> RecordEntry | None:
         """Return what is known of an output."""
         return self._entries.get(self._key(target))
 
-    def add(self, target: str, entry: Entry) -> None:
+    def add(self, target: str, entry: RecordEntry) -> None:
         """Remember what became of a file.
 
         Raises:
@@ -158,7 +158,7 @@ class Record:
         return Path(os.path.relpath(overwriting.local(target), self._folder)).as_posix()
 
 
-def is_done(entry: Entry | None, input_sha256: str, settings: str, size: int | None) -> bool:
+def is_done(entry: RecordEntry | None, input_sha256: str, settings: str, size: int | None) -> bool:
     """Whether an output was made of this very input with these settings, and lies there as it was written.
 
     Args:
@@ -194,5 +194,5 @@ def _holds_files(name: str) -> bool:
     return stores.is_url(name) or os.path.isdir(overwriting.local(name))
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: RecordEntry) -> bytes:
     return (json.dumps(entry, sort_keys=True) + "\n").encode()

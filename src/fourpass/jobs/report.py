@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fourpass.disk import atomic
 from fourpass.errors import ConfigError
 
-Progress = Callable[[float], None]
+if TYPE_CHECKING:
+    from fourpass.upscaling.upscaler import ProgressCallback
 
 
 @dataclass
-class Outcome:
+class FileOutcome:
     """What became of one file; the fields are those of the JSON report.
 
     Attributes:
@@ -72,10 +73,10 @@ class Outcome:
 class Watcher(Protocol):
     """Who is told of a run while it goes on."""
 
-    def begin(self, name: str, pixels: int) -> Progress:
+    def begin(self, name: str, pixels: int) -> ProgressCallback:
         """Hear which file is next; returns what to tell its progress, 0..1."""
 
-    def end(self, outcome: Outcome, pixels: int) -> None:
+    def end(self, outcome: FileOutcome, pixels: int) -> None:
         """Hear what became of the file."""
 
 
@@ -101,7 +102,7 @@ class Report:
         if self._path != "-":
             self.finish([], complete=False)
 
-    def finish(self, outcomes: Sequence[Outcome], *, complete: bool) -> None:
+    def finish(self, outcomes: Sequence[FileOutcome], *, complete: bool) -> None:
         """Write what became of the files; complete is False when the run was stopped.
 
         Raises:

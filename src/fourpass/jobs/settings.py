@@ -10,13 +10,13 @@ from typing import Any
 
 from fourpass import __version__, weights
 from fourpass.errors import ConfigError, WeightsError
-from fourpass.jobs.job import Wishes
+from fourpass.jobs.one_file import UpscaleOptions
 from fourpass.jobs.record import digest
 from fourpass.weights import family
 
 
 def settings(
-    wishes: Wishes,
+    wanted: UpscaleOptions,
     *,
     model: str,
     strength: float | None = None,
@@ -30,7 +30,7 @@ def settings(
     """Return everything that an output depends on, as plain values: files by their contents, not by their names.
 
     Args:
-        wishes: size and file options.
+        wanted: size and file options.
         model, strength, backend, precision, perceptual, mask, consistency, blend_pixels: as ``fourpass upscale`` and
             the Upscalers take them.
 
@@ -60,10 +60,10 @@ def settings(
         "strength": strength,
         "backend": backend,
         "precision": precision,
-        "self_ensemble": wishes.self_ensemble,
-        "quality": wishes.quality,
-        "strip": wishes.strip,
-        "size": wishes.size,
+        "self_ensemble": wanted.self_ensemble,
+        "quality": wanted.quality,
+        "strip": wanted.strip,
+        "size": wanted.size,
         **{name: value for name, value in held.items() if value},
     }
 

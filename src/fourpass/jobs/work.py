@@ -14,13 +14,13 @@ from typing import BinaryIO
 from fourpass.errors import FourpassError, ImageError, WeightsError
 from fourpass.imaging import files
 from fourpass.imaging.formats import FORMATS
-from fourpass.jobs import job, stores
-from fourpass.jobs.pairs import STANDARD, Pair
-from fourpass.jobs.record import Entry, Keeping, digest, is_done
-from fourpass.jobs.report import Outcome, Progress, Watcher
+from fourpass.jobs import one_file, stores
+from fourpass.jobs.pairs import STANDARD, FilePair
+from fourpass.jobs.record import Keeping, RecordEntry, digest, is_done
+from fourpass.jobs.report import FileOutcome, Watcher
 from fourpass.upscaling.consistency import disagreement_picture
 from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
-from fourpass.upscaling.upscaler import Upscaler
+from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Streams:
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedFile:
     """One file of the run: what it would become, or an outcome that says why it will not."""
 
-    pair: Pair
-    plan: job.Plan | None
-    outcome: Outcome
+    pair: FilePair
+    plan: one_file.FilePlan | None
+    outcome: FileOutcome
 
     @property
     def pixels(self) -> int:
@@ -45,24 +45,28 @@ class Item:
         return self.plan.pixels if self.plan is not None else 0
 
 
-def plan(pairs: Sequence[Pair], wishes: job.Wishes, upscaler: Upscaler, streams: Streams) -> list[Item]:
+def plan(
+    pairs: Sequence[FilePair], wanted: one_file.UpscaleOptions, upscaler: Upscaler, streams: Streams
+) -> list[PlannedFile]:
     """Read the header of every input, and say what becomes of it."""
-    return [plan_one(pair, Outcome(pair.source, pair.target, "planned"), wishes, upscaler, streams) for pair in pairs]
+    return [
+        plan_one(pair, FileOutcome(pair.source, pair.target, "planned"), wanted, upscaler, streams) for pair in pairs
+    ]
 
 
 def plan_one(
-    pair: Pair,
-    outcome: Outcome,
-    wishes: job.Wishes,
+    pair: FilePair,
+    outcome: FileOutcome,
+    wanted: one_file.UpscaleOptions,
     upscaler: Upscaler,
     streams: Streams,
     content: files.Source | None = None,
-) -> Item:
+) -> PlannedFile:
     """Read one input's header; content is the input itself, where it was read already."""
     planned = None
     try:
         source = _source(pair, streams) if content is None else content
-        planned = job.plan(upscaler, source, wishes, key=pair.key, name=pair.target, source_name=pair.source)
+        planned = one_file.plan(upscaler, source, wanted, key=pair.key, name=pair.target, source_name=pair.source)
     except WeightsError:
         raise
     except Exception as error:
@@ -73,19 +77,19 @@ def plan_one(
         outcome.frames = planned.source.frames
         outcome.format = FORMATS[planned.key].name
         outcome.lost = planned.lost
-    return Item(pair, planned, outcome)
+    return PlannedFile(pair, planned, outcome)
 
 
 def upscale(
-    items: Sequence[Item],
+    items: Sequence[PlannedFile],
     upscaler: Upscaler,
-    wishes: job.Wishes,
+    wanted: one_file.UpscaleOptions,
     watcher: Watcher,
     keeping: Keeping | None,
     streams: Streams,
     *,
     disagreement: Path | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[FileOutcome]:
     """Upscale the planned files one after the other; yields what became of each, the ones that cannot be included.
 
     Where the upscaler finds it, the disagreement of a file's first frame is written to ``disagreement``.
@@ -99,7 +103,7 @@ def upscale(
                 if keeping is not None and keeping.begun:
                     keeping.record.add(target, {"status": "begun", "settings": keeping.settings})
                 progress = watcher.begin(Path(item.pair.source).name, item.plan.pixels)
-                upscale_one(item, upscaler, wishes, streams, progress, disagreement=disagreement)
+                upscale_one(item, upscaler, wanted, streams, progress, disagreement=disagreement)
         if keeping is not None and outcome.status in ("done", "failed"):
             keeping.record.add(target, outcome.entry(keeping.settings))
         watcher.end(outcome, item.pixels)
@@ -107,11 +111,11 @@ def upscale(
 
 
 def upscale_one(
-    item: Item,
+    item: PlannedFile,
     upscaler: Upscaler,
-    wishes: job.Wishes,
+    wanted: one_file.UpscaleOptions,
     streams: Streams,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     *,
     content: files.Source | None = None,
     disagreement: Path | None = None,
@@ -129,7 +133,7 @@ def upscale_one(
     def make(target: str | BinaryIO) -> None:
         source = _source(pair, streams) if content is None else content
         names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
-        outcome.lost = job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
+        outcome.lost = one_file.upscale_file(upscaler, source, target, planned, wanted, progress=progress, **names)
 
     try:
         if pair.target == STANDARD:
@@ -151,7 +155,9 @@ def upscale_one(
         outcome.bytes = stores.size(pair.target)
 
 
-def is_over(pair: Pair, content: files.Source, outcome: Outcome, entry: Entry | None, settings: str) -> bool:
+def is_over(
+    pair: FilePair, content: files.Source, outcome: FileOutcome, entry: RecordEntry | None, settings: str
+) -> bool:
     """Whether an output is there already, made of this very input; notes the input's hash in the outcome.
 
     Raises:
@@ -166,7 +172,7 @@ def is_over(pair: Pair, content: files.Source, outcome: Outcome, entry: Entry | 
     return is_done(entry, outcome.input_sha256, settings, stores.size(pair.target))
 
 
-def source_of(pair: Pair) -> files.Source:
+def source_of(pair: FilePair) -> files.Source:
     """Return an input as `files.read` takes it: a path, or the contents of a URL.
 
     Raises:
@@ -175,7 +181,7 @@ def source_of(pair: Pair) -> files.Source:
     return stores.read(pair.source) if stores.is_url(pair.source) else pair.source
 
 
-def fail(outcome: Outcome, error: Exception) -> None:
+def fail(outcome: FileOutcome, error: Exception) -> None:
     """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files."""
     outcome.status = "failed"
     if isinstance(error, FourpassError):
@@ -191,7 +197,7 @@ def fail(outcome: Outcome, error: Exception) -> None:
     outcome.error = known + rest if known else f"{named}: {rest}"
 
 
-def _skipped(item: Item, keeping: Keeping, streams: Streams) -> bool:
+def _skipped(item: PlannedFile, keeping: Keeping, streams: Streams) -> bool:
     pair, outcome = item.pair, item.outcome
     try:
         content = _source(pair, streams)
@@ -202,7 +208,7 @@ def _skipped(item: Item, keeping: Keeping, streams: Streams) -> bool:
     return over and keeping.skip
 
 
-def _note(outcome: Outcome, facts: Sequence[Facts], disagreement: Path | None) -> None:
+def _note(outcome: FileOutcome, facts: Sequence[Facts], disagreement: Path | None) -> None:
     """Keep what is known of a file's frames: the worst of each."""
     found = [each.lr_psnr for each in facts if math.isfinite(each.lr_psnr)]
     outcome.lr_psnr = round(min(found), 3) if found else None
@@ -213,5 +219,5 @@ def _note(outcome: Outcome, facts: Sequence[Facts], disagreement: Path | None) -
         files.write(str(disagreement), disagreement_picture(facts[0].disagreement)[..., None])
 
 
-def _source(pair: Pair, streams: Streams) -> files.Source:
+def _source(pair: FilePair, streams: Streams) -> files.Source:
     return streams.data if pair.source == STANDARD else source_of(pair)

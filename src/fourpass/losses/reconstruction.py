@@ -1,6 +1,6 @@
 """Reconstruction losses beyond L1: mean squared error, of pictures, low frequencies or features' maps; and grids.
 
-L1, the loss of EDSR and MDSR, is `fourpass.losses.fourpass.reconstruction`; the adversarial terms of SRGAN are the ones
+L1, the loss of EDSR and MDSR, is `losses.perceptual.reconstruction`; the adversarial terms of SRGAN are the ones
 beside it. Each takes the truth first.
 """
 

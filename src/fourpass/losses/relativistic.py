@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fourpass.losses.fourpass import Judge
+from fourpass.losses.perceptual import Judge
 
 NOISE = 1.0  # grey levels
 
@@ -31,7 +31,7 @@ def relative_discrimination(truth_logits: Tensor, upscaled_logits: Sequence[Tens
 def relative_to(judge: Judge, truth: Tensor) -> Judge:
     """Return a judge whose logits are how much more real than the truth it finds a picture, place by place.
 
-    With it `fourpass.losses.fourpass.adversarial` is the generator's side of `relative_discrimination`.
+    With it `fourpass.losses.perceptual.adversarial` is the generator's side of `relative_discrimination`.
     """
     with torch.no_grad():
         truth_logits = judge(truth)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fourpass.imaging.color import LUMA, LUMA_OFFSET
 from fourpass.losses.filters import gaussian_blur
-from fourpass.multipass import halve
+from fourpass.models.multipass import halve
 
 SCALES = 2
 # Offsets (rows, columns) of the neighbour that a pixel is multiplied with, as `fourpass.metrics.natural_scene`'s.

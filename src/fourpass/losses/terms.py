@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fourpass.errors import ConfigError
-from fourpass.losses.fourpass import adversarial, reconstruction, representation, score_gap
+from fourpass.losses.perceptual import adversarial, reconstruction, representation, score_gap
 from fourpass.losses.reconstruction import grid_error, maps_error
 from fourpass.paths import SCALE
 
@@ -23,12 +23,12 @@ Networks = Mapping[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True)
-class Settings:
+class TermSettings:
     """What terms are told beside their weights.
 
     Attributes:
         alphas: alpha_as and alpha_ss of equations 4 and 6, under ``aesthetic`` and ``subjective``.
-        reduction: of the representation terms, see `fourpass.losses.fourpass.representation`.
+        reduction: of the representation terms, see `fourpass.losses.perceptual.representation`.
     """
 
     alphas: Mapping[str, float] = field(default_factory=lambda: {"aesthetic": 0.8, "subjective": 0.8})
@@ -70,14 +70,14 @@ class Term:
     symbol: str
     weight: float
     asks: str
-    measure: Callable[[Seen, Seen, Settings], Tensor]
+    measure: Callable[[Seen, Seen, TermSettings], Tensor]
 
 
-def _score(kind: str) -> Callable[[Seen, Seen, Settings], Tensor]:
+def _score(kind: str) -> Callable[[Seen, Seen, TermSettings], Tensor]:
     return lambda truth, upscaled, settings: score_gap(truth.ask(kind)[0], upscaled.ask(kind)[0], settings.alphas[kind])
 
 
-def _representation(kind: str) -> Callable[[Seen, Seen, Settings], Tensor]:
+def _representation(kind: str) -> Callable[[Seen, Seen, TermSettings], Tensor]:
     return lambda truth, upscaled, settings: representation(
         truth.ask(kind)[1], upscaled.ask(kind)[1], settings.reduction
     )
@@ -120,7 +120,7 @@ def generator_terms(
     upscaled: Sequence[Tensor],
     weights: Mapping[str, float],
     networks: Networks | None = None,
-    settings: Settings | None = None,
+    settings: TermSettings | None = None,
 ) -> dict[str, Tensor]:
     """The terms of the generator's loss whose weight is not 0, each averaged over the upscaled batches.
 
@@ -131,12 +131,12 @@ def generator_terms(
         networks: ``discriminator``: picture -> logits; ``aesthetic`` and ``subjective``: picture -> (scores (N,),
             pooled features (N, 1280)); ``subjective maps``: picture -> maps of features; ``statistics``: (truth,
             upscaled) -> scalar. Those that no term with a weight asks are not called and may be missing.
-        settings: see `Settings`.
+        settings: see `TermSettings`.
 
     Raises:
         ConfigError: an unknown term, or one with a weight whose network is missing.
     """
-    given, chosen = networks or {}, settings or Settings()
+    given, chosen = networks or {}, settings or TermSettings()
     for name, weight in weights.items():
         if name not in TERMS:
             raise ConfigError(f"loss term {name!r} is not one of {', '.join(TERMS)}")

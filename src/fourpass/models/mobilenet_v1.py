@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fourpass.models.mobilenet_v2 import BatchNorm, PaddedConv2d, normalised
+from fourpass.models.mobilenet_v2 import KerasBatchNorm, PaddedConv2d, normalised
 
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the thirteen depthwise convolutions
 CHANNELS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
@@ -18,13 +18,13 @@ class NIMAMobileNetV1(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = PaddedConv2d(3, 32, 2)
-        self.conv1_bn = BatchNorm(32)
+        self.conv1_bn = KerasBatchNorm(32)
         inputs = 32
         for index, (outputs, stride) in enumerate(zip(CHANNELS, STRIDES, strict=True), start=1):
             self.add_module(f"conv_dw_{index}", PaddedConv2d(inputs, inputs, stride, groups=inputs))
-            self.add_module(f"conv_dw_{index}_bn", BatchNorm(inputs))
+            self.add_module(f"conv_dw_{index}_bn", KerasBatchNorm(inputs))
             self.add_module(f"conv_pw_{index}", nn.Conv2d(inputs, outputs, 1, bias=False))
-            self.add_module(f"conv_pw_{index}_bn", BatchNorm(outputs))
+            self.add_module(f"conv_pw_{index}_bn", KerasBatchNorm(outputs))
             inputs = outputs
         self.dense = nn.Linear(inputs, 10)
 
@@ -46,5 +46,5 @@ class NIMAMobileNetV1(nn.Module):
     def _layer(self, name: str, x: Tensor) -> Tensor:
         conv, norm = self.get_submodule(name), self.get_submodule(f"{name}_bn")
         assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, BatchNorm)
+        assert isinstance(norm, KerasBatchNorm)
         return nn.functional.relu6(normalised(conv, norm, x))

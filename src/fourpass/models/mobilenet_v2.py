@@ -40,7 +40,7 @@ class PaddedConv2d(nn.Conv2d):
         return torch.as_tensor(super()._conv_forward(x, weight, bias))
 
 
-class BatchNorm(nn.BatchNorm2d):
+class KerasBatchNorm(nn.BatchNorm2d):
     """Batch norm with Keras' epsilon, and without PyTorch's batch counter, which no weights file has."""
 
     def __init__(self, channels: int) -> None:
@@ -71,13 +71,13 @@ class ConvNormReLU6(nn.Sequential):
     """Convolution, batch norm, ReLU6."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__(conv, BatchNorm(conv.out_channels))
+        super().__init__(conv, KerasBatchNorm(conv.out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H / stride, W / stride)."""
         conv, norm = self
         assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, BatchNorm)
+        assert isinstance(norm, KerasBatchNorm)
         return nn.functional.relu6(normalised(conv, norm, x), inplace=True)
 
 
@@ -92,7 +92,7 @@ class InvertedResidual(nn.Module):
         if expansion != 1:
             layers.append(ConvNormReLU6(nn.Conv2d(inputs, hidden, 1, bias=False)))
         layers.append(ConvNormReLU6(PaddedConv2d(hidden, hidden, stride, groups=hidden)))
-        layers += [nn.Conv2d(hidden, outputs, 1, bias=False), BatchNorm(outputs)]
+        layers += [nn.Conv2d(hidden, outputs, 1, bias=False), KerasBatchNorm(outputs)]
         self.conv = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class InvertedResidual(nn.Module):
         for convolution in convolutions:
             y = convolution(y)
         assert isinstance(project, nn.Conv2d)
-        assert isinstance(norm, BatchNorm)
+        assert isinstance(norm, KerasBatchNorm)
         y = normalised(project, norm, y)
         return x + y if self.residual else y
 

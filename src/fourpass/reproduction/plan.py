@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fourpass.errors import ConfigError
-from fourpass.methods import METHODS
+from fourpass.losses.published import METHODS
 
 KINDS = ("authors", "paper", "cpu", "tiny")
 SEEDS = 3  # of the two rows without a predictor, and of the row that they are compared with
@@ -49,7 +49,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReproductionPlan:
     """Makes the steps of one set of recipes.
 
     Attributes:

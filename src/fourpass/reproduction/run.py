@@ -21,7 +21,7 @@ INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM, 130, 143)
 
 
 @dataclass(frozen=True)
-class Report:
+class RunSummary:
     """How it went: names of steps, in order.
 
     Attributes:
@@ -45,7 +45,7 @@ def run(
     execute: Callable[[list[str]], int] | None = None,
     say: Callable[[str], None] = print,
     dry: bool = False,
-) -> Report:
+) -> RunSummary:
     """Run the steps that can be run.
 
     A step counts as done when the same command has ended well before and what it makes is there. A training that was
@@ -84,7 +84,7 @@ def run(
             say(f"{step.name}: {line}")
             code = (execute or in_a_process)(command)
             if code in INTERRUPTED:
-                return Report(done, waiting, failed, code)
+                return RunSummary(done, waiting, failed, code)
             if code or not step.makes.exists():
                 failed[step.name] = code
                 say(f"{step.name}: failed with exit code {code}; the others go on")
@@ -92,7 +92,7 @@ def run(
             recorded[step.name] = command
             _write(out / RECORD, recorded)
         done.append(step.name)
-    return Report(done, waiting, failed)
+    return RunSummary(done, waiting, failed)
 
 
 def in_a_process(command: list[str]) -> int:

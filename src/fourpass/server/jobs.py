@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fourpass.server.options import Options
-from fourpass.server.pool import Failure, Outcome, Pool
+from fourpass.server.pool import Failure, Pool, TaskResult
 from fourpass.server.settings import Settings
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -199,7 +199,7 @@ class Jobs:
             def advance(share: float, job: Job = job) -> None:
                 loop.call_soon_threadsafe(self._advance, job, share)
 
-            def work(job: Job = job, advance: Callable[[float], None] = advance) -> Outcome:
+            def work(job: Job = job, advance: Callable[[float], None] = advance) -> TaskResult:
                 return self.pool.run(
                     job.task, seconds=self.settings.job_seconds, cancelled=job.cancelled, progress=advance
                 )

@@ -22,7 +22,7 @@ _LINGER = 5  # seconds for connections to end once the jobs have
 _ID = re.compile(r"(/v1/jobs/)[^/?]+|(/v1/archive\?).*")
 
 
-class Protocol(H11Protocol):
+class DeadlineProtocol(H11Protocol):
     """HTTP/1.1 where the head of a request has a deadline, and waiting connections give way to new ones.
 
     `uvicorn` ends a connection that is idle after an answer, but not one that never sends a request or that sends its
@@ -39,7 +39,7 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         self._wait()
         if len(self.connections) > self.most:
-            waiting = [each for each in self.connections if isinstance(each, Protocol) and each._waits]
+            waiting = [each for each in self.connections if isinstance(each, DeadlineProtocol) and each._waits]
             min(waiting, key=lambda each: each._since, default=self)._drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,7 +124,7 @@ def make(
         "host": settings.host,
         "port": settings.port,
         "log_level": "info",
-        "http": type("BoundedProtocol", (Protocol,), bounds),
+        "http": type("BoundedProtocol", (DeadlineProtocol,), bounds),
         "ws": "none",
         "server_header": False,
         "timeout_keep_alive": 10,

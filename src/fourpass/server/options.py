@@ -29,13 +29,13 @@ class Options(BaseModel):
     self_ensemble: bool = Field(False, description="Average over eight turns and flips: better, 8 times the work.")
 
     def size(self) -> dict[str, Any]:
-        """Return the wish about the size, as `fourpass.jobs.job.Wishes` takes it; empty where there is none."""
+        """Return the wanted size, as `fourpass.jobs.one_file.UpscaleOptions` takes it; empty where there is none."""
         names = ("scale", "width", "height", "longest", "megapixels")
-        wishes: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        wanted: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.fit is not None:
             columns, rows = self.fit.split("x")
-            wishes["fit"] = (int(columns), int(rows))
-        return wishes
+            wanted["fit"] = (int(columns), int(rows))
+        return wanted
 
     def key(self) -> str | None:
         """Return the format that is asked for, a key of `fourpass.imaging.formats.FORMATS`.

@@ -36,7 +36,7 @@ class Failure:
     detail: str
 
 
-Outcome = dict[str, Any] | Failure
+TaskResult = dict[str, Any] | Failure
 Handler = Callable[[Any, Callable[[float], None]], dict[str, Any]]
 
 
@@ -70,7 +70,7 @@ class Pool:
         seconds: float,
         cancelled: threading.Event,
         progress: Callable[[float], None],
-    ) -> Outcome:
+    ) -> TaskResult:
         """Have a worker do a task; blocks, so call it from a thread of its own.
 
         Args:
@@ -149,7 +149,9 @@ class _Worker:
     def alive(self) -> bool:
         return self.usable and self.process.is_alive()
 
-    def run(self, task: Any, seconds: float, cancelled: threading.Event, progress: Callable[[float], None]) -> Outcome:
+    def run(
+        self, task: Any, seconds: float, cancelled: threading.Event, progress: Callable[[float], None]
+    ) -> TaskResult:
         try:
             self._count += 1
             self._pipe.send((self._count, task))

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from fourpass import DEFAULT_MODEL
+from fourpass.defaults import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 
 

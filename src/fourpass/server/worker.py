@@ -102,7 +102,7 @@ def check(model: str) -> None:
 def start(argument: Argument) -> Handler:
     """Return the function that does tasks; it keeps the last few networks loaded."""
     from fourpass.imaging import formats
-    from fourpass.jobs import job
+    from fourpass.jobs import one_file
     from fourpass.server.options import Options
     from fourpass.upscaling.sizes import trained_scale
     from fourpass.upscaling.upscaler import Upscaler
@@ -125,7 +125,7 @@ def start(argument: Argument) -> Handler:
     def upscale(task: Task, progress: Callable[[float], None]) -> dict[str, Any]:
         began = time.monotonic()
         options = Options(**task.options)
-        wishes = job.Wishes(
+        wanted = one_file.UpscaleOptions(
             **options.size(),
             quality=options.quality,
             strip=options.strip,
@@ -134,7 +134,7 @@ def start(argument: Argument) -> Handler:
         )
         network = upscaler(options.strength)
         try:
-            planned = job.plan(network, task.source, wishes, key=options.key(), name="result", source_name="image")
+            planned = one_file.plan(network, task.source, wanted, key=options.key(), name="result", source_name="image")
             if planned.pixels > task.limit:
                 raise TooLargeError(
                     f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1e6:.4g} megapixels, more than the "
@@ -143,12 +143,12 @@ def start(argument: Argument) -> Handler:
             scale = trained_scale(planned.source.size, planned.size, network.scales)
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
-            lost = job.upscale_file(
+            lost = one_file.upscale_file(
                 network,
                 task.source,
                 target,
                 planned,
-                wishes,
+                wanted,
                 progress=progress,
                 source_name="image",
                 target_name="result",

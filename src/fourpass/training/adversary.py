@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fourpass.losses import fourpass as losses
+from fourpass.losses import perceptual as losses
 from fourpass.losses.relativistic import relative_discrimination, relative_to, unsteadiness
 from fourpass.models.discriminator import Discriminator, accuracy, relative_accuracy
 from fourpass.training import distributed

@@ -24,8 +24,8 @@ from fourpass.data.distilled import (
     make_ladders,
     photos_key,
 )
-from fourpass.data.pictures import cached_array, default_cache, find_images
 from fourpass.data.scored import CROP, ScoredPictures, mean_scores
+from fourpass.data.training_images import cached_array, default_cache, find_images
 from fourpass.errors import ConfigError
 from fourpass.models.mobilenet_v1 import NIMAMobileNetV1
 from fourpass.models.nima import SCORES

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fourpass.errors import ConfigError
-from fourpass.methods import METHODS, Losses
+from fourpass.losses.published import METHODS, Losses
 from fourpass.training.adversarial_recipe import AdversarialRecipe
 
 PIXEL_KINDS = ("l1", "mse", "low-frequency")
@@ -20,14 +20,14 @@ class BaselineRecipe(AdversarialRecipe):
     """What all of them are told.
 
     Attributes:
-        method: key of `fourpass.methods.METHODS`.
+        method: key of `fourpass.losses.published.METHODS`.
         features, blocks, residual_scaling: of the network; the last is not SRResNet's.
         scales: factors trained, one drawn at random each step.
         odds: how often each is drawn, as weights.
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
         init: weights to start from; wanted by methods that start from another's.
-        pixel, pixel_kind, adversarial, feature, feature_layer, contextual: the losses, see `fourpass.methods.Losses`.
+        pixel, pixel_kind, adversarial, feature, feature_layer, contextual: the losses, see `losses.published.Losses`.
         grid: weight of `fourpass.losses.reconstruction.grid_error`, none of the methods' terms.
         feature_scale: factor of the features before they are compared.
         activated: features after the layer's ReLU, or before it.

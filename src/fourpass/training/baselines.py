@@ -16,12 +16,12 @@ from fourpass import weights
 from fourpass.data.div2k import training_images
 from fourpass.data.grain import add_grain
 from fourpass.data.patches import PatchBatch, Patches
-from fourpass.data.pictures import find_images, load_pictures
+from fourpass.data.training_images import find_images, load_pictures
 from fourpass.errors import ConfigError
-from fourpass.losses import fourpass, reconstruction
+from fourpass.losses import perceptual, reconstruction
 from fourpass.losses.contextual import contextual_loss
+from fourpass.losses.published import METHODS
 from fourpass.losses.vgg import feature_distance
-from fourpass.methods import METHODS
 from fourpass.models import BUILDERS
 from fourpass.models.srgan_discriminator import SRGANDiscriminator
 from fourpass.models.vgg import VGG, layer_names
@@ -38,14 +38,14 @@ from fourpass.training.validation import ValidationSet
 
 # pixel_kind -> (truth, upscaled) -> loss
 PIXEL_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": fourpass.reconstruction,
+    "l1": perceptual.reconstruction,
     "mse": reconstruction.mean_squared_error,
     "low-frequency": reconstruction.low_frequency_error,
 }
 
 
 @dataclass(frozen=True)
-class Batch(PatchBatch):
+class BaselineBatch(PatchBatch):
     """Patches of one step.
 
     Attributes:
@@ -71,7 +71,7 @@ class Baseline:
     layers: Mapping[str, str]
     main: str = "generator"
 
-    def batch(self, step: int, seed: Sequence[int]) -> Batch:
+    def batch(self, step: int, seed: Sequence[int]) -> BaselineBatch:
         """Cut this process's patches."""
         recipe, first = self.recipe, distributed.rank() * self.recipe.batch
         cut = self.patches.batch(seed, recipe.batch, first=first)
@@ -81,9 +81,9 @@ class Baseline:
                 level = rng.uniform(0, 2 * recipe.grain)
                 cut.low[slot], cut.high[slot] = add_grain(cut.low[slot], cut.high[slot], level, rng)
         waits = bool(recipe.adversarial) and step < recipe.discriminator_warm_up
-        return Batch(cut.low, cut.high, cut.scale, generator_waits=waits, seed=tuple(seed))
+        return BaselineBatch(cut.low, cut.high, cut.scale, generator_waits=waits, seed=tuple(seed))
 
-    def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
+    def step(self, batch: BaselineBatch, tools: Tools) -> dict[str, Tensor]:
         """Upscale, teach the discriminator where there is one, then the generator."""
         low, truth = (_to_tensor(array, tools.device) for array in (batch.low, batch.high))
         with torch.set_grad_enabled(not batch.generator_waits):
@@ -120,7 +120,7 @@ class Asked:
     upscaled: Tensor
     scale: int
     tools: Tools
-    judge: fourpass.Judge | None = None
+    judge: perceptual.Judge | None = None
 
 
 def _pixel(asked: Asked) -> Tensor:
@@ -129,7 +129,7 @@ def _pixel(asked: Asked) -> Tensor:
 
 def _adversarial(asked: Asked) -> Tensor:
     assert asked.judge is not None
-    return fourpass.adversarial(asked.judge(asked.upscaled))
+    return perceptual.adversarial(asked.judge(asked.upscaled))
 
 
 def _feature(asked: Asked) -> Tensor:

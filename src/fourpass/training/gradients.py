@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fourpass.losses.terms import generator_terms
-from fourpass.multipass import multipass
+from fourpass.models.multipass import multipass
 from fourpass.training import baselines
 from fourpass.training.adversary import NAME, Adversary
 from fourpass.training.loop import Tools

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fourpass.errors import ConfigError, missing_extra
 from fourpass.imaging import files
-from fourpass.training.progress import Progress as RunProgress
+from fourpass.training.progress import TrainingProgress
 from fourpass.training.recipes import Recipe
 
 
@@ -92,7 +92,7 @@ class Journal:
         if not self._bar or kind != "train":
             self.say(f"step {step} {kind}: " + "  ".join(f"{name} {_short(value)}" for name, value in values.items()))
 
-    def progress(self, progress: RunProgress, recipe: Recipe, seconds_per_step: float, loss: float) -> None:
+    def progress(self, progress: TrainingProgress, recipe: Recipe, seconds_per_step: float, loss: float) -> None:
         """Move the progress bar; the time left is by the clock, or by the speed of late."""
         if not self._bar:
             return

@@ -43,7 +43,7 @@ from fourpass.training.phase import CollapseError, NotFiniteError, Phase, Tools
 from fourpass.training.progress import rate_factor, set_rates
 from fourpass.training.run import Run, roll_back, save, start, validate
 
-__all__ = ["CollapseError", "NotFiniteError", "Outcome", "Phase", "Tools", "train"]
+__all__ = ["CollapseError", "NotFiniteError", "Phase", "Tools", "TrainingOutcome", "train"]
 
 
 # What a run writes into its folder, besides ``samples/`` and ``tensorboard/``.
@@ -51,7 +51,7 @@ FILES = ("last.pt", "previous.pt", "best.pt", "last.safetensors", "best.safetens
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """How a call of `train` ended: ``finished``, ``time budget`` or a signal's name, and where."""
 
     reason: str
@@ -59,7 +59,7 @@ class Outcome:
     best: float | None
 
 
-def train(phase: Phase, out: Path, *, time_budget: float | None = None) -> Outcome:
+def train(phase: Phase, out: Path, *, time_budget: float | None = None) -> TrainingOutcome:
     """Run a phase to its end, or go on with it where the folder has a checkpoint.
 
     Args:
@@ -82,7 +82,7 @@ def train(phase: Phase, out: Path, *, time_budget: float | None = None) -> Outco
         finally:
             run.journal.event("stop", run.progress.step)
             run.journal.close()
-    return Outcome(reason, run.progress.step, run.progress.best)
+    return TrainingOutcome(reason, run.progress.step, run.progress.best)
 
 
 def _steps(run: Run, deadline: float, received: list[str]) -> str:

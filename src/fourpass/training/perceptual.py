@@ -16,15 +16,15 @@ from fourpass import models, weights
 from fourpass.data.div2k import training_images
 from fourpass.data.grain import add_grain
 from fourpass.data.patches import Patches
-from fourpass.data.pictures import Picture, find_images, load_pictures
+from fourpass.data.training_images import TrainingImage, find_images, load_pictures
 from fourpass.data.wear import MARGIN, lay
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.losses import terms as table
-from fourpass.losses.fourpass import Predictor
+from fourpass.losses.perceptual import Predictor
 from fourpass.losses.scene_statistics import StatisticsBias, scene_statistics
 from fourpass.models.discriminator import Discriminator
+from fourpass.models.multipass import multipass
 from fourpass.models.nima import NIMA, mean_score
-from fourpass.multipass import multipass
 from fourpass.paths import PATHS, SCALE
 from fourpass.training import distributed
 from fourpass.training.adversary import Adversary
@@ -44,13 +44,13 @@ RECIPE = PerceptualRecipe
 
 
 @dataclass(frozen=True)
-class Batch:
+class PerceptualBatch:
     """Patches of one step.
 
     Attributes:
         low: (N, 3, patch, patch) uint8, worn where the recipe says so.
         truth: (N, 3, 4 * patch, 4 * patch) uint8.
-        paths: which of `fourpass.multipass.PATHS` the step takes.
+        paths: which of `fourpass.models.multipass.PATHS` the step takes.
         generator_waits: whether only the discriminator learns.
         seed: what the step draws from.
     """
@@ -76,7 +76,7 @@ class PerceptualTraining:
     guards: Guards
     main: str = "generator"
 
-    def batch(self, step: int, seed: Sequence[int]) -> Batch:
+    def batch(self, step: int, seed: Sequence[int]) -> PerceptualBatch:
         """Cut this process's patches, each from whole or reduced pictures, and draw the step's paths."""
         recipe, (side, count) = self.recipe, self.recipe.patch_at(step)
         first, cuts = distributed.rank() * count, []
@@ -93,7 +93,7 @@ class PerceptualTraining:
             cuts.append(lay(cut, recipe.wear, seed, first=number) if recipe.wear else cut)
         odds = np.asarray(recipe.path_odds) / sum(recipe.path_odds)
         drawn = np.random.default_rng([*seed, 0]).choice(len(PATHS), recipe.paths_per_step, replace=False, p=odds)
-        return Batch(
+        return PerceptualBatch(
             np.concatenate([cut.seen for cut in cuts]),
             np.concatenate([cut.high for cut in cuts]),
             tuple(list(PATHS)[index] for index in sorted(drawn)),
@@ -101,7 +101,7 @@ class PerceptualTraining:
             tuple(seed),
         )
 
-    def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
+    def step(self, batch: PerceptualBatch, tools: Tools) -> dict[str, Tensor]:
         """Upscale along the paths, teach the discriminator, then the generator (section 4.3)."""
         recipe, generator = self.recipe, self.networks[self.main]
         low, truth = (_to_tensor(array, tools.device) for array in (batch.low, batch.truth))
@@ -127,10 +127,10 @@ class PerceptualTraining:
         return {name: value.detach() for name, value in ({"loss": loss} | terms | values).items()}
 
     @property
-    def settings(self) -> table.Settings:
+    def settings(self) -> table.TermSettings:
         """What the terms are told beside their weights."""
         alphas = {"aesthetic": self.recipe.alpha_aesthetic, "subjective": self.recipe.alpha_subjective}
-        return table.Settings(alphas, self.recipe.representation)
+        return table.TermSettings(alphas, self.recipe.representation)
 
     def asked(self, tools: Tools) -> dict[str, Callable[..., Any]]:
         """The networks that the terms ask, the discriminator aside, in the recipe's precision."""
@@ -261,12 +261,12 @@ def freeze(generator: nn.Module, parts: Sequence[str]) -> None:
         known[part].requires_grad_(False)
 
 
-def reduced(picture: Picture) -> Picture:
+def reduced(picture: TrainingImage) -> TrainingImage:
     """Make of a picture the further pair that the paper trains with: shrunk by 2 as truth, shrunk by 8 as input."""
     low = picture.low[8]
     high = picture.low[2][: SCALE * low.shape[0], : SCALE * low.shape[1]]
     # Every second entry of the summed-area table is the table of cells twice as large, which halving makes ordinary.
-    return Picture(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
+    return TrainingImage(picture.source, high, {SCALE: low}, picture.gradient[::2, ::2] / 4)
 
 
 def _truth_covariance(sources: Mapping[tuple[str, int], Patches], recipe: PerceptualRecipe) -> Tensor:

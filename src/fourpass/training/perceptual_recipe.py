@@ -11,10 +11,10 @@ import numpy as np
 
 from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
-from fourpass.losses.fourpass import REDUCTIONS
+from fourpass.losses.perceptual import REDUCTIONS
 from fourpass.losses.terms import TERMS
 from fourpass.models.discriminator import CHANNELS, VERDICTS, VIEWS
-from fourpass.multipass import DOWNSCALES
+from fourpass.models.multipass import DOWNSCALES
 from fourpass.paths import PATHS
 from fourpass.training.adversarial_recipe import AdversarialRecipe
 

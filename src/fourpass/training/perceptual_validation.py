@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from fourpass.data.pictures import decode, shrink
+from fourpass.data.training_images import decode, shrink
 from fourpass.imaging.resize import imresize
 from fourpass.metrics.consistency import lr_psnr
 from fourpass.metrics.niqe import niqe

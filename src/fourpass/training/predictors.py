@@ -26,7 +26,7 @@ BATCH = 32  # crops at a time where nothing is learnt
 
 
 @dataclass(frozen=True)
-class Batch:
+class PredictorBatch:
     """Crops (N, 3, 192, 192) uint8, or their features (N, 1280) where those are known, and distributions (N, 10).
 
     `head` tells the first stage from the second. The last `ranked` crops are ladders, one after the other.
@@ -69,7 +69,7 @@ class PredictorTraining:
         assert isinstance(network, NIMA)
         return network
 
-    def batch(self, step: int, seed: Sequence[int]) -> Batch:
+    def batch(self, step: int, seed: Sequence[int]) -> PredictorBatch:
         """Cut this process's crops of the pictures whose turn it is; every picture has its turn once an epoch."""
         head = step < self.head_steps
         size = self.recipe.head_batch if head else self.recipe.batch
@@ -84,16 +84,18 @@ class PredictorTraining:
         indices = [int(orders[epoch][place]) for epoch, place in turns]
         if head and self.known is not None:
             chosen = random.integers(len(self.known), size=size)
-            return Batch(head, None, self.known[chosen, indices], self.training.distributions[indices])
+            return PredictorBatch(head, None, self.known[chosen, indices], self.training.distributions[indices])
         crops, distributions = self.training.batch(indices, random)
         if head or not self.recipe.ranked_ladders:
-            return Batch(head, crops, None, distributions)
+            return PredictorBatch(head, crops, None, distributions)
         ladders = self.training.ladders
         rungs = ladders[random.integers(len(ladders), size=self.recipe.ranked_ladders)].ravel()
         more, labels = self.training.batch(rungs.tolist(), random)
-        return Batch(head, np.concatenate([crops, more]), None, np.concatenate([distributions, labels]), len(rungs))
+        return PredictorBatch(
+            head, np.concatenate([crops, more]), None, np.concatenate([distributions, labels]), len(rungs)
+        )
 
-    def step(self, batch: Batch, tools: Tools) -> dict[str, Tensor]:
+    def step(self, batch: PredictorBatch, tools: Tools) -> dict[str, Tensor]:
         """Predict, compare, update: the last layer, or all of them."""
         network = self.network
         target = torch.from_numpy(batch.distributions).to(tools.device)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fourpass import models, weights
 from fourpass.data.div2k import training_images
 from fourpass.data.patches import PatchBatch, Patches
-from fourpass.data.pictures import find_images, load_pictures
+from fourpass.data.training_images import find_images, load_pictures
 from fourpass.data.wear import cut_worn
 from fourpass.errors import WeightsError
 from fourpass.models.eusr import EUSR, start_as_glorot
@@ -82,7 +82,7 @@ def prepare(
         recipe: its settings.
         data: folder trees of pictures, or DIV2K.
         validation: folder of pictures to validate on; None trains blindly.
-        cache: folder of decoded pictures, see `fourpass.data.pictures.load_pictures`.
+        cache: folder of decoded pictures, see `fourpass.data.training_images.load_pictures`.
         device: ``auto``, ``cpu`` or ``cuda``.
         report: takes lines about pictures left out.
 

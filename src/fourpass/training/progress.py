@@ -15,7 +15,7 @@ WINDOW = 50  # steps whose mean loss is watched
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a run is; all of it goes into the checkpoint.
 
     Attributes:
@@ -58,7 +58,7 @@ class Progress:
         self.lowest = mean if self.lowest is None else min(mean, self.lowest)
 
 
-def rate_factor(recipe: Recipe, progress: Progress) -> float:
+def rate_factor(recipe: Recipe, progress: TrainingProgress) -> float:
     """Return what the peak learning rate is multiplied by now: schedule, warm-up, and one half for each rollback."""
     factor = 0.5**progress.rollbacks
     if recipe.schedule == "halving":

@@ -16,7 +16,7 @@ from fourpass.training import checkpoint, distributed
 from fourpass.training.averaging import Average, averaged, start_average
 from fourpass.training.journal import Journal
 from fourpass.training.phase import CollapseError, NotFiniteError, Phase, Tools
-from fourpass.training.progress import Progress, peak_rates
+from fourpass.training.progress import TrainingProgress, peak_rates
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Run:
         tools: what each step is given.
         peaks: learning rates before any schedule.
         metadata: of the exported weights, as they were when the run began.
-        progress, average: see `Progress` and `averaging`.
+        progress, average: see `TrainingProgress` and `averaging`.
         journal: where it is told.
     """
 
@@ -38,7 +38,7 @@ class Run:
     tools: Tools
     peaks: Mapping[str, list[float]]
     metadata: weights.Metadata
-    progress: Progress
+    progress: TrainingProgress
     average: Average
     journal: Journal
 
@@ -68,7 +68,7 @@ def start(phase: Phase, out: Path) -> Run:
     content = _restore(phase, out / "last.pt") if resumed else {}
     step = content["progress"]["step"] if content else 0
     journal = Journal(out, step, silent=not first)
-    run = Run(phase, out, Tools(phase), peaks, phase.metadata, Progress(), average, journal)
+    run = Run(phase, out, Tools(phase), peaks, phase.metadata, TrainingProgress(), average, journal)
     if content:
         _adopt(run, content)
     distributed.copy_from_first(phase.networks)
@@ -172,7 +172,7 @@ def _restore(phase: Phase, file: Path) -> dict[str, Any]:
 
 def _adopt(run: Run, content: Mapping[str, Any]) -> None:
     """Take a checkpoint's progress, average and metadata for a run's own."""
-    run.progress = Progress(**content["progress"])
+    run.progress = TrainingProgress(**content["progress"])
     if run.average and content["average"]:
         run.average = {name: tensor.to(run.tools.device) for name, tensor in content["average"].items()}
     elif run.average:

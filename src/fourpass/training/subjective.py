@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.data.distilled import LADDERS, RUNGS, hold_out, ladder_kinds, make_ladders, photos_key
-from fourpass.data.pictures import cached_array, default_cache, find_images
 from fourpass.data.scored import CROP, ScoredPictures
 from fourpass.data.tid2013 import VALIDATION_REFERENCES, Opinion, distribution, read_tid2013, scored_pictures
 from fourpass.data.tid2013_resynth import DISTORTIONS, synthesise
+from fourpass.data.training_images import cached_array, default_cache, find_images
 from fourpass.errors import ConfigError
 from fourpass.training.predictor_recipes import SubjectiveRecipe
 from fourpass.training.predictor_setup import assemble

@@ -16,20 +16,20 @@ import torch
 from numpy.typing import NDArray
 
 from fourpass import conversion
-from fourpass.data.pictures import Picture, cached_array, default_cache
+from fourpass.data.training_images import TrainingImage, cached_array, default_cache
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.training import distributed
 from fourpass.upscaling.upscaler import Upscaler
 
 
 def teach(
-    pictures: Sequence[Picture],
+    pictures: Sequence[TrainingImage],
     teachers: Sequence[str],
     scales: Iterable[int],
     *,
     cache: Path | None = None,
     report: Callable[[str], None] = print,
-) -> list[Picture]:
+) -> list[TrainingImage]:
     """Add to pictures what teachers make of their shrunk copies, from the cache where it is there.
 
     Args:
@@ -37,7 +37,7 @@ def teach(
         teachers: ONNX files, weights files or packaged names; each teaches those of its scales that are trained.
         scales: those trained.
         cache: folder of the results, found again by the picture's content and the teacher's; default as
-            `fourpass.data.pictures.default_cache`.
+            `fourpass.data.training_images.default_cache`.
         report: takes a line now and then while a teacher works.
 
     Returns:
@@ -70,7 +70,12 @@ def teach(
 
 
 def _upscale_all(
-    pictures: Sequence[Picture], upscaler: Upscaler, scale: int, key: str, folder: Path, report: Callable[[str], None]
+    pictures: Sequence[TrainingImage],
+    upscaler: Upscaler,
+    scale: int,
+    key: str,
+    folder: Path,
+    report: Callable[[str], None],
 ) -> list[NDArray[np.uint8]]:
     """Each process computes its own share first, so that none waits for the whole."""
     files = [folder / f"{picture.key}-x{scale}-by-{key}.npy" for picture in pictures]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fourpass.data.pictures import decode, shrink
+from fourpass.data.training_images import decode, shrink
 from fourpass.metrics.psnr import psnr
 
 BORDER = 4  # pixels cropped before measuring

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass import DEFAULT_MODEL
+from fourpass.defaults import DEFAULT_MODEL
 from fourpass.disk import overwriting
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import files
 from fourpass.imaging.picture import Picture
+from fourpass.upscaling.frames import upscale_picture
 from fourpass.upscaling.model import Model
-from fourpass.upscaling.pictures import upscale_picture
 from fourpass.upscaling.sizes import plan_size
-from fourpass.upscaling.upscaler import Progress, Upscaler
+from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 
 
 def upscale(
@@ -29,7 +29,7 @@ def upscale(
     size: tuple[int, int] | None = None,
     output: str | os.PathLike[str] | None = None,
     self_ensemble: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     model: Model = DEFAULT_MODEL,
     engine: Engine | None = None,
     backend: str = "auto",
@@ -110,7 +110,7 @@ class _Job:
         scale: float,
         size: tuple[int, int] | None,
         self_ensemble: bool,
-        progress: Progress | None,
+        progress: ProgressCallback | None,
     ) -> None:
         self.upscaler = upscaler
         self.scale = scale
@@ -124,7 +124,7 @@ class _Job:
     def suffix(self, size: tuple[int, int]) -> str:
         return f"_x{self.scale:g}" if self._size is None else f"_{size[1]}x{size[0]}"
 
-    def array(self, image: NDArray[Any], progress: Progress | None = None) -> NDArray[Any]:
+    def array(self, image: NDArray[Any], progress: ProgressCallback | None = None) -> NDArray[Any]:
         """Upscale colours, with transparency as the last of 2 or 4 channels."""
         progress = progress or self.progress
         if image.ndim != 3 or image.shape[2] not in (2, 4) or 0 in image.shape:
@@ -197,5 +197,5 @@ def _tensor(job: _Job, image: Any) -> Any:
     return result if image.ndim == 4 else result[0]
 
 
-def _part(progress: Progress, index: int, count: int) -> Progress:
+def _part(progress: ProgressCallback, index: int, count: int) -> ProgressCallback:
     return lambda share: progress((index + share) / count)

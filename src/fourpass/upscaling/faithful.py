@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass import DEFAULT_MODEL
+from fourpass.defaults import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import contributions, imresize
 from fourpass.upscaling import consistency, dial
 from fourpass.upscaling.model import Blend, Model
-from fourpass.upscaling.upscaler import Pixels, Progress, Upscaler
+from fourpass.upscaling.upscaler import Pixels, ProgressCallback, Upscaler
 
 STEPS = 20
 TOLERANCE = 1 / 255
@@ -86,7 +86,7 @@ class FaithfulUpscaler(Upscaler):
         *,
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Iterator[Pixels]:
         """As `Upscaler.rows`; gray pictures (H, W) are held to their input like others."""
         image, size = self._checked(image, scale, size)
@@ -109,7 +109,7 @@ class FaithfulUpscaler(Upscaler):
         self._facts.append(Facts(meter.decibels()))
 
     def _whole(
-        self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: Progress | None
+        self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: ProgressCallback | None
     ) -> Iterator[Pixels]:
         strengths = None if self._mask is None else dial.strength_map(self._mask, size)
         levels = set() if strengths is None else set(dial.levels_of(strengths))
@@ -181,7 +181,7 @@ class ShrinkMeter:
         return -10 * math.log10(error) if error else math.inf
 
 
-def _share(progress: Progress | None, number: int, runs: int) -> Progress | None:
+def _share(progress: ProgressCallback | None, number: int, runs: int) -> ProgressCallback | None:
     """Progress of one of several equal runs, as progress of all."""
     if progress is None:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.engine.backends import Session
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 from fourpass.engine.sources import OnnxFile
 from fourpass.errors import BackendError, WeightsError
 from fourpass.upscaling.network import OTHER_HALO, OneNetwork

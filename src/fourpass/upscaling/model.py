@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from fourpass import weights as weights_module
 from fourpass.engine import graphs
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 from fourpass.errors import ConfigError, WeightsError
 from fourpass.upscaling.foreign import probe
 from fourpass.upscaling.network import Network, PixelBlend, ours

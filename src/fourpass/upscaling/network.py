@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fourpass.engine import graphs
 from fourpass.engine.backends import Session
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 from fourpass.engine.sources import OurWeights, Source
 from fourpass.errors import ConfigError
 from fourpass.upscaling.consistency import keep_colour

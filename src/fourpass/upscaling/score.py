@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass import weights
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 from fourpass.engine.sources import OurWeights
 from fourpass.errors import ImageError, WeightsError
 from fourpass.imaging.color import luma

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass import DEFAULT_MODEL
-from fourpass.engine.choice import Engine
+from fourpass.defaults import DEFAULT_MODEL
+from fourpass.engine.engine import Engine
 from fourpass.errors import BackendError, ConfigError, ImageError
 from fourpass.imaging import tiles
 from fourpass.upscaling import stream, tiling
@@ -19,7 +19,7 @@ from fourpass.upscaling.network import Run
 from fourpass.upscaling.sizes import plan_size, trained_scale
 
 Pixels = NDArray[Any]
-Progress = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 
 # BT.601, full range: a gray picture runs as RGB, and its luma is what is kept.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -114,7 +114,7 @@ class Upscaler:
         *,
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Pixels:
         """Upscale a picture.
 
@@ -153,7 +153,7 @@ class Upscaler:
         *,
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Iterator[Pixels]:
         """Upscale a picture as a stream, so that the output need not fit into memory.
 
@@ -181,7 +181,7 @@ class Upscaler:
         return image, (int(size[0]), int(size[1]))
 
     def _bands(
-        self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: Progress | None
+        self, image: Pixels, size: tuple[int, int], self_ensemble: bool, progress: ProgressCallback | None
     ) -> Iterator[Pixels]:
         height, width = image.shape[:2]
         gray = image.ndim == 2 or image.shape[2] == 1

@@ -15,7 +15,7 @@ _STEPS = np.arange(0, 1.0001, 0.05)  # what a knot may be
 
 
 @dataclass(frozen=True)
-class Sample:
+class WearSample:
     """One worn picture.
 
     Attributes:
@@ -29,12 +29,12 @@ class Sample:
     weight: float = 1.0
 
 
-def loss(sample: Sample, restores: Sequence[float], restore: float) -> float:
+def loss(sample: WearSample, restores: Sequence[float], restore: float) -> float:
     """dB that a picture loses at a restore against its best; PSNR is linear between the restores that were tried."""
     return max(sample.psnr) - float(np.interp(restore, restores, sample.psnr))
 
 
-def fit(samples: Sequence[Sample], restores: Sequence[float], places: Sequence[float], direction: int) -> Knots:
+def fit(samples: Sequence[WearSample], restores: Sequence[float], places: Sequence[float], direction: int) -> Knots:
     """Return the knots, at given places, of the curve that loses the least, by weight, of all monotone ones.
 
     Every picture lies between two knots, so the best curve is found exactly, knot by knot.
@@ -70,7 +70,7 @@ def fit(samples: Sequence[Sample], restores: Sequence[float], places: Sequence[f
 
 
 def _segment_cost(
-    inside: Sequence[tuple[Sample, float]], restores: Sequence[float], first: float, last: float
+    inside: Sequence[tuple[WearSample, float]], restores: Sequence[float], first: float, last: float
 ) -> NDArray[np.float64]:
     """Weighted loss of the samples between two knots, for each restore of the one (rows) and the other."""
     cost = np.zeros((len(_STEPS), len(_STEPS)))

@@ -42,7 +42,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Method:
+class PublishedMethod:
     """One row of Table 1.
 
     Attributes:
@@ -69,23 +69,23 @@ _SRGAN = "Ledig et al., 2017, arXiv 1609.04802"
 _EDSR = "Lim et al., 2017, arXiv 1707.02921"
 
 # name (of `fourpass train`, where it is one of its phases) -> method, in the order of the paper's Table 1.
-METHODS: Mapping[str, Method] = MappingProxyType(
+METHODS: Mapping[str, PublishedMethod] = MappingProxyType(
     {
-        "srresnet-mse": Method(
+        "srresnet-mse": PublishedMethod(
             "SRResNet-MSE",
             "srresnet",
             _SRRESNET,
             Losses(pixel=1.0, pixel_kind="mse"),
             source=f"{_SRGAN}, equation 4",
         ),
-        "srresnet-vgg22": Method(
+        "srresnet-vgg22": PublishedMethod(
             "SRResNet-VGG22",
             "srresnet",
             _SRRESNET,
             Losses(feature=1.0, feature_layer="conv2_2"),
             source=f"{_SRGAN}, equation 5",
         ),
-        "edsr": Method(
+        "edsr": PublishedMethod(
             "EDSR",
             "edsr",
             {"features": 256, "blocks": 32, "scales": (4,), "residual_scaling": 0.1},
@@ -93,21 +93,21 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             self_ensemble=True,
             source=f"{_EDSR}, sections 3.2 and 4.2",
         ),
-        "mdsr": Method(
+        "mdsr": PublishedMethod(
             "MDSR",
             "mdsr",
             {"features": 64, "blocks": 80, "scales": (2, 3, 4), "residual_scaling": 1.0},
             Losses(pixel=1.0),
             source=f"{_EDSR}, sections 3.3 and 4.2",
         ),
-        "eusr": Method(
+        "eusr": PublishedMethod(
             "EUSR",
             "eusr",
             {"features": 64, "shared_blocks": 32, "upscale_blocks": 1, "scales": (2, 4, 8)},
             Losses(pixel=1.0),
             source="4PP-EUSR paper, section 4.1",
         ),
-        "srgan-mse": Method(
+        "srgan-mse": PublishedMethod(
             "SRGAN-MSE",
             "srresnet",
             _SRRESNET,
@@ -115,7 +115,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             start="srresnet-mse",
             source=f"{_SRGAN}, equations 3, 4 and 6",
         ),
-        "srgan-vgg22": Method(
+        "srgan-vgg22": PublishedMethod(
             "SRGAN-VGG22",
             "srresnet",
             _SRRESNET,
@@ -123,7 +123,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             start="srresnet-mse",
             source=f"{_SRGAN}, equations 3, 5 and 6",
         ),
-        "srgan-vgg54": Method(
+        "srgan-vgg54": PublishedMethod(
             "SRGAN-VGG54",
             "srresnet",
             _SRRESNET,
@@ -131,7 +131,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             start="srresnet-mse",
             source=f"{_SRGAN}, equations 3, 5 and 6",
         ),
-        "cx": Method(
+        "cx": PublishedMethod(
             "CX",
             "srresnet",
             _SRRESNET,
@@ -139,7 +139,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             start="srresnet-mse",
             source="Mechrez et al., 2018, arXiv 1803.04626, its objective for super-resolution",
         ),
-        "4pp-eusr": Method(
+        "4pp-eusr": PublishedMethod(
             "4PP-EUSR",
             "eusr",
             {"features": 64, "shared_blocks": 32, "upscale_blocks": 1, "scales": (2, 4, 8)},

@@ -14,13 +14,13 @@ import numpy as np
 from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import alpha, files, formats, limits, writer
 from fourpass.imaging.picture import Header, Picture, Pixels
-from fourpass.upscaling.pictures import upscale_picture
+from fourpass.upscaling.frames import upscale_picture
 from fourpass.upscaling.sizes import plan_size, trained_scale
-from fourpass.upscaling.upscaler import Progress, Upscaler
+from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 
 
 @dataclass(frozen=True)
-class Wishes:
+class UpscaleOptions:
     """What is asked for, the same for every picture of a run.
 
     Attributes:
@@ -51,7 +51,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FilePlan:
     """What one file will become, known from its header alone.
 
     Attributes:
@@ -72,38 +72,38 @@ class Plan:
         return self.size[0] * self.size[1] * self.source.frames
 
 
-def check(wishes: Wishes) -> None:
+def check(wanted: UpscaleOptions) -> None:
     """Refuse what makes no sense whatever the pictures are.
 
     Raises:
         ConfigError: a value is out of range, or more than one size is asked for.
     """
-    if wishes.size:
-        plan_size((1000, 1000), **wishes.size)
-    if wishes.quality is not None and not 1 <= wishes.quality <= 100:
-        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
+    if wanted.size:
+        plan_size((1000, 1000), **wanted.size)
+    if wanted.quality is not None and not 1 <= wanted.quality <= 100:
+        raise ConfigError(f"--quality {wanted.quality} is not within 1..100")
 
 
-def output_key(source: str, wished: str | None = None) -> str:
-    """Return the format to write: the wished one, else the input's own, or the nearest that is written."""
-    return wished or (source if source in formats.WRITTEN else "avif")
+def output_key(source: str, wanted: str | None = None) -> str:
+    """Return the format to write: the wanted one, else the input's own, or the nearest that is written."""
+    return wanted or (source if source in formats.WRITTEN else "avif")
 
 
 def plan(
     upscaler: Upscaler,
     source: files.Source,
-    wishes: Wishes,
+    wanted: UpscaleOptions,
     *,
     key: str | None,
     name: str,
     source_name: str | None = None,
-) -> Plan:
+) -> FilePlan:
     """Find out what a file would become, and refuse at once what its output format cannot hold.
 
     Args:
         upscaler: what is going to upscale it.
         source: path or bytes of the input.
-        wishes: what is asked for.
+        wanted: what is asked for.
         key: format of the output; None: that of the input.
         name: of the output, for messages.
         source_name: of the input, for messages; None: its path.
@@ -112,24 +112,24 @@ def plan(
         ImageError: the input cannot be read, or the output could not be written.
         ConfigError: a size that makes no sense, or is out of the model's reach.
     """
-    header = files.probe(source, name=_name(source, source_name), max_pixels=wishes.max_pixels)
-    size = plan_size(header.size, **(wishes.size or {"scale": upscaler.default_scale}))
+    header = files.probe(source, name=_name(source, source_name), max_pixels=wanted.max_pixels)
+    size = plan_size(header.size, **(wanted.size or {"scale": upscaler.default_scale}))
     trained_scale(header.size, size, upscaler.scales)
     key = output_key(header.format, key)
     # Whether any pixel is transparent is not known yet; many files with transparency are opaque throughout.
-    limits.check(replace(header.resized(size), alpha=False), key, name, wishes.quality)
-    lost = limits.lost(header, key, strip=wishes.strip)
-    return Plan(replace(header, metadata=type(header.metadata)()), size, key, lost)
+    limits.check(replace(header.resized(size), alpha=False), key, name, wanted.quality)
+    lost = limits.lost(header, key, strip=wanted.strip)
+    return FilePlan(replace(header, metadata=type(header.metadata)()), size, key, lost)
 
 
 def upscale_file(
     upscaler: Upscaler,
     source: files.Source,
     target: str | os.PathLike[str] | BinaryIO,
-    planned: Plan,
-    wishes: Wishes,
+    planned: FilePlan,
+    wanted: UpscaleOptions,
     *,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     source_name: str | None = None,
     target_name: str | None = None,
 ) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ def upscale_file(
         source: path or bytes of the input.
         target: path of the output, replaced only by a whole new file; or an open stream, which gets all or nothing.
         planned: what `plan` said of this file.
-        wishes: what is asked for.
+        wanted: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
         source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
 
@@ -152,15 +152,15 @@ def upscale_file(
         ConfigError, BackendError: as `Upscaler.rows` does.
     """
     named = _name(source, source_name)
-    picture = files.read(source, name=named, max_pixels=wishes.max_pixels)
+    picture = files.read(source, name=named, max_pixels=wanted.max_pixels)
     if picture.header.size != planned.source.size or picture.header.frames != planned.source.frames:
         raise ImageError(f"{named}: has changed since its header was read; run again")
     picture = _opaque_where_it_must_be(picture, planned.key)
     header = picture.header.resized(planned.size)
     name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
-    limits.check(header, planned.key, name, wishes.quality)
-    bands = upscale_picture(upscaler, picture, planned.size, self_ensemble=wishes.self_ensemble, progress=progress)
-    options: dict[str, Any] = {"strip": wishes.strip, "quality": wishes.quality}
+    limits.check(header, planned.key, name, wanted.quality)
+    bands = upscale_picture(upscaler, picture, planned.size, self_ensemble=wanted.self_ensemble, progress=progress)
+    options: dict[str, Any] = {"strip": wanted.strip, "quality": wanted.quality}
     if isinstance(target, (str, os.PathLike)):
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fourpass.imaging import alpha as transparency
 from fourpass.imaging.picture import Picture, Pixels
-from fourpass.upscaling.upscaler import Progress, Upscaler
+from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 
 
 def upscale_picture(
@@ -17,7 +17,7 @@ def upscale_picture(
     size: tuple[int, int],
     *,
     self_ensemble: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Iterator[Pixels]:
     """Upscale every frame of a picture, colours and transparency.
 
@@ -42,7 +42,7 @@ def upscale_picture(
 
 
 def _frames(
-    upscaler: Upscaler, picture: Picture, size: tuple[int, int], self_ensemble: bool, progress: Progress | None
+    upscaler: Upscaler, picture: Picture, size: tuple[int, int], self_ensemble: bool, progress: ProgressCallback | None
 ) -> Iterator[Pixels]:
     count = len(picture.frames)
     for index, colours in enumerate(picture.frames):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import imresize
-from fourpass.multipass import halve, multipass
+from fourpass.models.multipass import halve, multipass
 from fourpass.paths import PATHS
 
 

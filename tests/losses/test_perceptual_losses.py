@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fourpass.errors import ConfigError
-from fourpass.losses import fourpass as losses
+from fourpass.losses import perceptual as losses
 from fourpass.losses import terms as table
 from fourpass.losses.terms import PAPER, TERMS
 
@@ -66,7 +66,7 @@ def test_terms_are_averaged_over_the_upscaled_pictures() -> None:
         [torch.full_like(truth, 4.0), torch.full_like(truth, 8.0)],
         PAPER,
         {"discriminator": lambda image: image.mean() - 4, "aesthetic": predict, "subjective": predict},
-        table.Settings(alphas={"aesthetic": 0.8, "subjective": 1.0}),
+        table.TermSettings(alphas={"aesthetic": 0.8, "subjective": 1.0}),
     )
     assert terms["reconstruction"].item() == pytest.approx((1 + 3) / 2)
     assert terms["adversarial"].item() == pytest.approx((math.log(2) + math.log1p(math.exp(-4))) / 2)

@@ -31,7 +31,7 @@ _VERSION = "1"  # of the cached files; part of every name
 
 
 @dataclass(frozen=True)
-class Picture:
+class TrainingImage:
     """One decoded picture.
 
     Attributes:
@@ -84,7 +84,7 @@ def load_pictures(
     cache: Path | None = None,
     report: Callable[[str], None] = print,
     threads: int | None = None,
-) -> list[Picture]:
+) -> list[TrainingImage]:
     """Open pictures through the cache, filling it where needed; unreadable ones are reported, counted and left out.
 
     Args:
@@ -100,7 +100,7 @@ def load_pictures(
     folder = cache or default_cache()
     wanted = tuple(scales)
 
-    def attempt(file: Path) -> Picture | str:
+    def attempt(file: Path) -> TrainingImage | str:
         try:
             return _open(file, wanted, folder)
         except _UnreadableError as error:
@@ -108,7 +108,7 @@ def load_pictures(
 
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         results = list(pool.map(attempt, paths))
-    pictures = [result for result in results if isinstance(result, Picture)]
+    pictures = [result for result in results if isinstance(result, TrainingImage)]
     failures = [result for result in results if isinstance(result, str)]
     for line in failures:
         report(line)
@@ -123,7 +123,7 @@ class _UnreadableError(Exception):
     """This picture cannot be decoded; the others may."""
 
 
-def _open(file: Path, scales: Sequence[int], folder: Path) -> Picture:
+def _open(file: Path, scales: Sequence[int], folder: Path) -> TrainingImage:
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -132,7 +132,7 @@ def _open(file: Path, scales: Sequence[int], folder: Path) -> Picture:
     high = cached_array(folder / f"{stem}.npy", partial(_decode, content, file))
     low = {scale: cached_array(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
     gradient = cached_array(folder / f"{stem}-gradient.npy", partial(_gradient_table, high))
-    return Picture(file, high, low, gradient, stem)
+    return TrainingImage(file, high, low, gradient, stem)
 
 
 def decode(file: Path) -> NDArray[np.uint8]:

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from fourpass.conversion.eusr import from_tensorflow
 from fourpass.conversion.predictors import from_keras
-from fourpass.losses import fourpass as losses
-from fourpass.losses.fourpass import Predictor
-from fourpass.losses.terms import PAPER, Settings, generator_terms, weighted_sum
+from fourpass.losses import perceptual as losses
+from fourpass.losses.perceptual import Predictor
+from fourpass.losses.terms import PAPER, TermSettings, generator_terms, weighted_sum
 from fourpass.models.discriminator import Discriminator
 from fourpass.models.eusr import EUSR
+from fourpass.models.multipass import multipass
 from fourpass.models.nima import NIMA, mean_score
-from fourpass.multipass import multipass
 
 pytestmark = pytest.mark.shared
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -75,7 +75,7 @@ def terms(values: Arrays, upscaled: dict[str, Tensor], judge: Discriminator, ref
             list(upscaled.values()),
             WEIGHTS,
             {"discriminator": judge, **predictors},
-            Settings(reduction="mean"),
+            TermSettings(reduction="mean"),
         )
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.data.layouts import Pair
+from fourpass.data.layouts import ImagePair
 from fourpass.errors import DatasetError, ImageError
 from fourpass.imaging import files, writer
 from fourpass.imaging import picture as imaging
 from fourpass.imaging.resize import imresize
 
-Picture = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 
 
-def load_picture(path: Path) -> Picture:
+def load_picture(path: Path) -> RgbImage:
     """Read a picture as RGB (H, W, 3) uint8; gray is repeated, more bits are rounded to 8, an opaque alpha is dropped.
 
     Raises:
@@ -32,7 +32,7 @@ def load_picture(path: Path) -> Picture:
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), np.uint8)
 
 
-def load_pair(pair: Pair, scale: int) -> tuple[Picture, Picture]:
+def load_pair(pair: ImagePair, scale: int) -> tuple[RgbImage, RgbImage]:
     """Read the ground truth and the input of a picture.
 
     Returns:
@@ -61,7 +61,7 @@ def load_pair(pair: Pair, scale: int) -> tuple[Picture, Picture]:
     return truth[: height * scale, : width * scale], low
 
 
-def load_result(path: Path, reference: Picture, scale: int) -> Picture:
+def load_result(path: Path, reference: RgbImage, scale: int) -> RgbImage:
     """Read a result that lies on disk, at the size of its cropped ground truth.
 
     A result made from the uncropped ground truth is larger by less than the scale; what the crop takes from that, at
@@ -81,7 +81,7 @@ def load_result(path: Path, reference: Picture, scale: int) -> Picture:
     return image[:height, :width]
 
 
-def save_picture(path: Path, image: Picture) -> None:
+def save_picture(path: Path, image: RgbImage) -> None:
     """Write a picture (H, W, 3), its folders made on the way.
 
     Raises:
@@ -94,7 +94,7 @@ def save_picture(path: Path, image: Picture) -> None:
     files.write(path, image)
 
 
-def encode_picture(image: Picture) -> bytes:
+def encode_picture(image: RgbImage) -> bytes:
     """Return a picture (H, W, 3) as the bytes of a PNG file."""
     with tempfile.TemporaryFile(buffering=0) as stream:
         writer.encode(stream, image[None], imaging.Picture.of(image).header, "png", name="a picture of the page")
