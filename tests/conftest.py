@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fourpass.engine import hardware
-from fourpass.weights import Metadata, Weights
+from fourpass.weights import Metadata, Weights, file, save
 
 ROOT = Path(__file__).parents[1]
 BF16_INSTRUCTIONS = hardware.bf16_instructions  # the real one
@@ -88,3 +88,19 @@ def photo_like() -> np.ndarray:
     waves = 128 + 60 * np.stack([np.sin(x / 7 + y / (9 + c)) for c in range(3)], axis=2)
     waves[20:50, 15:30] += 50
     return np.clip(waves + random.normal(0, 12, waves.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def small_relatives(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two small networks of one family under the packaged names, the faithful and the perceptual one."""
+    torch = pytest.importorskip("torch")
+    from fourpass.models.eusr import EUSR
+
+    packaged = tmp_path_factory.mktemp("packaged")
+    numbers = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
+    for seed, name in enumerate(("eusr", "fourpass")):
+        torch.manual_seed(seed)
+        state = {key: value.numpy() for key, value in EUSR(4, 1).state_dict().items()}
+        metadata = Metadata("eusr", numbers, "test", "noise", 0, "Apache-2.0", family="eusr", corner={"strength": seed})
+        save(Weights(state, metadata), packaged / f"{name}.safetensors")
+    monkeypatch.setattr(file, "PACKAGED", packaged)

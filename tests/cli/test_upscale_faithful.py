@@ -15,26 +15,14 @@ from fourpass import weights
 from fourpass.imaging import files
 from fourpass.imaging.resize import imresize
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 Run = Callable[..., tuple[int, bytes, list[str]]]
 RGB = imresize(np.random.default_rng(5).integers(60, 190, (5, 6, 3)).astype(np.uint8), 4)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, small_relatives: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with one picture; small weights stand in for the packaged ones."""
-    from fourpass.models.eusr import EUSR
-
-    packaged = tmp_path / "packaged"
-    for seed, name in enumerate(("eusr", "fourpass")):
-        torch.manual_seed(seed)
-        state = {key: value.numpy() for key, value in EUSR(4, 1).state_dict().items()}
-        numbers = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
-        metadata = weights.Metadata(
-            "eusr", numbers, "test", "noise", 0, "Apache-2.0", family="eusr", corner={"strength": seed}
-        )
-        weights.save(weights.Weights(state, metadata), packaged / f"{name}.safetensors")
-    monkeypatch.setattr(weights.file, "PACKAGED", packaged)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").write_bytes(make.encode(RGB, "PNG"))
     return tmp_path

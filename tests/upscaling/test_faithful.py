@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fourpass import weights
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import imresize
 from fourpass.upscaling.faithful import FaithfulUpscaler, ShrinkMeter
 from fourpass.upscaling.upscaler import Upscaler
 
-torch = pytest.importorskip("torch")
-
-
-@pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small relatives under the packaged names."""
-    from fourpass.models.eusr import EUSR
-
-    for seed, name in enumerate(("eusr", "fourpass")):
-        torch.manual_seed(seed)
-        state = {key: value.numpy() for key, value in EUSR(4, 1).state_dict().items()}
-        numbers = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
-        metadata = weights.Metadata(
-            "eusr", numbers, "test", "noise", 0, "Apache-2.0", family="eusr", corner={"strength": seed}
-        )
-        weights.save(weights.Weights(state, metadata), tmp_path / f"{name}.safetensors")
-    monkeypatch.setattr(weights.file, "PACKAGED", tmp_path)
+pytest.importorskip("torch")
 
 
 def picture(rows: int = 20, columns: int = 24) -> Any:
@@ -52,7 +34,7 @@ def test_the_meter_is_imresize_in_bands(dtype: Any, size: tuple[int, int]) -> No
     assert meter.decibels() == pytest.approx(-10 * np.log10(error), abs=1e-4)
 
 
-@pytest.mark.usefixtures("pair")
+@pytest.mark.usefixtures("small_relatives")
 def test_a_plain_run_is_measured_and_left_alone() -> None:
     upscaler = FaithfulUpscaler(strength=0.0, backend="torch")
     result = upscaler.upscale(picture(), 4)
@@ -63,7 +45,7 @@ def test_a_plain_run_is_measured_and_left_alone() -> None:
     assert upscaler.take_facts() == []
 
 
-@pytest.mark.usefixtures("pair")
+@pytest.mark.usefixtures("small_relatives")
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_consistency_gives_the_input_back(strength: float) -> None:
     upscaler = FaithfulUpscaler(strength=strength, backend="torch", consistent=True)
@@ -75,7 +57,7 @@ def test_consistency_gives_the_input_back(strength: float) -> None:
         upscaler.upscale(picture(), size=(10, 12))
 
 
-@pytest.mark.usefixtures("pair")
+@pytest.mark.usefixtures("small_relatives")
 def test_disagreement_is_found_once_a_frame() -> None:
     shares: list[float] = []
     upscaler = FaithfulUpscaler(strength=0.3, backend="torch", disagreement=True)
@@ -88,7 +70,7 @@ def test_disagreement_is_found_once_a_frame() -> None:
     assert shares[-1] == 1.0
 
 
-@pytest.mark.usefixtures("pair")
+@pytest.mark.usefixtures("small_relatives")
 def test_a_mask_chooses_the_strength_by_place() -> None:
     mask = np.zeros((80, 96), np.uint8)
     mask[:, 48:] = 255
@@ -98,7 +80,7 @@ def test_a_mask_chooses_the_strength_by_place() -> None:
     np.testing.assert_array_equal(both[:, 50:], perceptual[:, 50:])
 
 
-@pytest.mark.usefixtures("pair")
+@pytest.mark.usefixtures("small_relatives")
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("shape", [(20, 24), (20, 24, 1)])
 def test_gray_is_held_to_its_input_too(shape: tuple[int, ...], dtype: Any) -> None:
@@ -119,7 +101,7 @@ def test_gray_is_held_to_its_input_too(shape: tuple[int, ...], dtype: Any) -> No
     assert off(result) <= 1.01 / 255
 
 
-@pytest.mark.usefixtures("pair")
+@pytest.mark.usefixtures("small_relatives")
 def test_mask_and_strength_exclude_each_other() -> None:
     with pytest.raises(ConfigError, match="leave one of them out"):
         FaithfulUpscaler(mask=np.zeros((2, 2), np.uint8), strength=0.5, backend="torch")
