@@ -21,6 +21,7 @@ from fourpass.jobs.report import Outcome, Progress, Watcher
 from fourpass.upscaling.consistency import disagreement_picture
 from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
 from fourpass.upscaling.upscaler import Upscaler
+from fourpass.wear.restore import Restore
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def upscale_one(
     def make(target: str | BinaryIO) -> None:
         source = _source(pair, streams) if content is None else content
         names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
-        outcome.lost = job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
+        written = job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
+        outcome.lost = written.lost
+        note_restore(outcome, written.restore)
 
     try:
         if pair.target == STANDARD:
@@ -149,6 +152,23 @@ def upscale_one(
     outcome.megapixels_per_second = round(planned.pixels / 1e6 / max(outcome.seconds, 1e-3), 3)
     if pair.target != STANDARD:
         outcome.bytes = stores.size(pair.target)
+
+
+def foresee(item: Item, upscaler: Upscaler, wishes: job.Wishes, streams: Streams) -> None:
+    """Note in a planned file's outcome how much would be restored, which takes reading its pixels."""
+    if item.plan is None or not upscaler.decides:
+        return
+    try:
+        source = _source(item.pair, streams)
+        note_restore(item.outcome, job.restore_of(upscaler, source, wishes, source_name=item.pair.source))
+    except Exception as error:
+        fail(item.outcome, error)
+
+
+def note_restore(outcome: Outcome, decided: Restore | None) -> None:
+    """Keep how much was restored, and why."""
+    if decided is not None:
+        outcome.restore, outcome.restore_reason = decided.value, decided.reason
 
 
 def is_over(pair: Pair, content: files.Source, outcome: Outcome, entry: Entry | None, settings: str) -> bool:
