@@ -248,7 +248,7 @@ def test_frames(upscaler, rgb, tmp_path):
         (np.zeros((4, 4, 3), np.uint8), {"output": "a.png"}, ConfigError, "output is for a picture given by path"),
         (np.zeros((4, 4, 3), np.uint8), {"scale": 2, "size": (9, 9)}, ConfigError, "not both"),
         (np.zeros((4, 4, 3), np.uint8), {"scale": 5}, ConfigError, "beyond this model's largest, 4"),
-        (np.zeros((4, 4, 3), np.uint8), {"strength": 0.5}, ConfigError, "strength belongs to the Upscaler"),
+        (np.zeros((4, 4, 3), np.uint8), {"strength": 0.5}, ConfigError, "strength and restore belong to the Upscaler"),
     ],
 )
 def test_what_cannot_be(upscaler, image, arguments, error, message):

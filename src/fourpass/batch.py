@@ -32,13 +32,14 @@ class Work:
 
     Attributes:
         wanted: size and file options.
-        model, strength, backend, precision, threads: as `fourpass.Upscaler` takes them.
+        model, strength, restore, backend, precision, threads: as `fourpass.Upscaler` takes them.
         key: format of the outputs; None: each input's own.
     """
 
     wanted: UpscaleOptions
     model: str = DEFAULT_MODEL
     strength: float | None = None
+    restore: float | str = "auto"
     backend: str = "auto"
     precision: str = "auto"
     threads: int | None = None
@@ -55,6 +56,7 @@ class Work:
                 self.wanted,
                 model=self.model,
                 strength=self.strength,
+                restore=self.restore,
                 backend=self.backend,
                 precision=self.precision,
             )
@@ -232,6 +234,7 @@ class _Worker:
                 precision=work.precision,
                 threads=work.threads,
                 strength=work.strength,
+                restore=work.restore,
             )
         return self._upscaler
 

@@ -13,13 +13,16 @@ def nearest(argument):
     from fourpass.upscaling import upscaler as module
 
     class Repeating:
-        scales, default_scale = (2, 4, 8), 4
+        scales, default_scale, decides = (2, 4, 8), 4, False
 
         def __init__(self, *args, **kwargs):
             pass
 
         def prepare(self, scale):
             pass
+
+        def for_picture(self, image, table=None):
+            return self, None
 
         def rows(self, image, scale=None, *, size=None, self_ensemble=False, progress=None):
             rows = [i * image.shape[0] // size[0] for i in range(size[0])]

@@ -348,6 +348,8 @@ def test_a_model_with_two_dials_has_a_pad(browser, server, photo):
     def without_restore(route):
         route.fulfill(body=photo.read_bytes(), content_type="image/png")
 
+    decision = {"restore": 0.35, "reason": "JPEG of quality 80 by its tables"}
+    page.route("**/v1/restore", lambda route: route.fulfill(json=decision))
     page.route("**/v1/models", with_restore)
     page.route("**/v1/preview", without_restore)
     page.route("**/v1/plan*", lambda route: route.fulfill(json={"size": [480, 240], "megapixels": 0.1, "format": "png", "seconds": 1, "problem": None, "sensible": None}))  # fmt: skip  # noqa: E501
@@ -356,7 +358,8 @@ def test_a_model_with_two_dials_has_a_pad(browser, server, photo):
     pick(page, photo)
     words = page.locator(".pad").inner_text()
     assert {"true to the photo, as it is", "looks sharp, cleaned"} <= set(words.split("\n"))
-    expect(page.locator("#restore-value")).to_have_text("auto (0.20)")
+    expect(page.locator("#restore-value")).to_have_text("auto (0.35)")
+    expect(page.locator("#restore-reason")).to_have_text("auto: JPEG of quality 80 by its tables")
     box = page.locator(".pad").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
     expect(page.locator("#strength-value")).to_have_text("0.25")
@@ -368,7 +371,7 @@ def test_a_model_with_two_dials_has_a_pad(browser, server, photo):
     expect(page.locator("#restore-value")).to_have_text("0.70")
     page.wait_for_timeout(500)
     assert page.evaluate("window.sent.restore") == "0.7"
-    assert page.eval_on_selector(".pad .dot", "node => node.style.top") == "80%"
+    assert page.eval_on_selector(".pad .dot", "node => node.style.top") == "65%"
     shoot(page, "pad")
     no_findings(page)
     closed(page)

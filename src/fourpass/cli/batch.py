@@ -23,6 +23,9 @@ def batch(
     megapixels: float | None = typer.Option(None, help="Output area, instead of a factor."),
     model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
     strength: float | None = typer.Option(None, help="0: true to the input ... 1: sharpest look."),
+    restore: str = typer.Option(
+        "auto", help="0: as it is ... 1: cleaned of JPEG blocks, noise, blur; auto: as each needs."
+    ),
     fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
     ext: str = typer.Option("auto", "-f", "--ext", help="Output format; auto: that of each input."),
     quality: int | None = typer.Option(None, help="1..100 for JPEG, WebP, AVIF."),
@@ -30,6 +33,7 @@ def batch(
 ) -> None:
     """Upscale many pictures; the same command goes on where a run was stopped. Exit code 1: some failed."""
     from fourpass import batch as module
+    from fourpass.cli import options
     from fourpass.imaging import formats
     from fourpass.jobs.one_file import UpscaleOptions
 
@@ -37,6 +41,7 @@ def batch(
         UpscaleOptions(scale=scale, longest=longest, megapixels=megapixels, quality=quality, strip=strip),
         model=model,
         strength=strength,
+        restore=options.restore(restore),
         precision="fp32" if fp32 else "auto",
         threads=threads,
         key=None if ext == "auto" else formats.of_suffix(ext),

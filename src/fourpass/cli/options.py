@@ -21,6 +21,19 @@ def number(option: str, text: str | None) -> int | None:
     return value
 
 
+def restore(text: str) -> float | str:
+    """Read ``--restore``: a number within 0..1, or ``auto``."""
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ConfigError(f"--restore {text} is not a number within 0..1, or auto")
+    return value
+
+
 def box(text: str | None) -> tuple[int, int] | None:
     """Read a size like 1920x1080, columns first."""
     if text is None:

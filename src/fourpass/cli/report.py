@@ -94,6 +94,8 @@ def _line(outcome: FileOutcome) -> str:
         text += f", {outcome.frames} frames"
     if outcome.seconds is not None:
         text += f", {outcome.seconds:.1f} s, {outcome.megapixels_per_second:.2f} MP/s"
+    if outcome.restore_reason is not None:
+        text += f", restore {outcome.restore:g} ({outcome.restore_reason})"
     if outcome.lost:
         text += f"  (without {', '.join(outcome.lost)})"
     return text

@@ -41,6 +41,9 @@ def upscale(
     strength_map: Path | None = typer.Option(
         None, metavar="MASK", help="Picture that says the strength by place: black 0, white 1."
     ),
+    restore: str = typer.Option(
+        "auto", help="0: as it is ... 1: cleaned of JPEG blocks, noise and blur; auto: as much as each picture needs."
+    ),
     perceptual: str | None = typer.Option(
         None, metavar="MODEL", help="What -n is blended with at a strength above 0; default: the packaged pair."
     ),
@@ -103,10 +106,12 @@ def upscale(
     )
     options.check(wanted, output, report, resume)
     precision = "fp32" if fp32 else "auto"
+    cleaned = options.restore(restore)
     about = settings.settings(
         wanted,
         model=model,
         strength=strength,
+        restore=cleaned,
         backend=backend,
         precision=precision,
         perceptual=perceptual,
@@ -130,6 +135,7 @@ def upscale(
         tile=tile or None,
         max_memory=options.number("--max-memory", max_memory),
         strength=strength if perceptual is None else None,
+        restore=cleaned,
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
@@ -151,7 +157,7 @@ def upscale(
     beside += [keeping.record.file] if keeping else []
     others = [*([strength_map] if strength_map else []), *settings.weights_files(model, perceptual)]
     overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside])
-    said = {"model": model, "strength": strength, **_how(upscaler), "settings": about}
+    said = {"model": model, "strength": strength, "restore": cleaned, **_how(upscaler), "settings": about}
     failed = _run(found, wanted, upscaler, keeping, report, said, dry_run, disagreement)
     raise typer.Exit(1 if failed else 0)
 
@@ -183,7 +189,8 @@ def _run(
         with Display(sum(item.pixels for item in items), len(items)) as display:
             if dry_run:
                 for item in items:
-                    display.end(item.outcome, 0) if item.plan is None else print(describe(item.outcome))
+                    work.foresee(item, upscaler, wanted, streams)
+                    display.end(item.outcome, 0) if item.outcome.status == "failed" else print(describe(item.outcome))
                     outcomes.append(item.outcome)
             else:
                 for outcome in work.upscale(

@@ -13,10 +13,12 @@ import numpy as np
 
 from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import alpha, files, formats, limits, writer
+from fourpass.imaging.jpeg_tables import luma_table
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.upscaling.frames import upscale_picture
 from fourpass.upscaling.sizes import plan_size, trained_scale
 from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
+from fourpass.wear.restore import Restore
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,19 @@ class FilePlan:
     def pixels(self) -> int:
         """Of the output, all frames together."""
         return self.size[0] * self.size[1] * self.source.frames
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is known of a file once it is written.
+
+    Attributes:
+        lost: in words, what of the input is not in the output: what the plan said, and what only the pixels tell.
+        restore: how much was restored and why, where the model was to find out.
+    """
+
+    lost: tuple[str, ...]
+    restore: Restore | None = None
 
 
 def check(wanted: UpscaleOptions) -> None:
@@ -132,7 +147,7 @@ def upscale_file(
     progress: ProgressCallback | None = None,
     source_name: str | None = None,
     target_name: str | None = None,
-) -> tuple[str, ...]:
+) -> Written:
     """Read, upscale and write one file; the output is never whole in memory.
 
     Args:
@@ -143,9 +158,6 @@ def upscale_file(
         wanted: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
         source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
-
-    Returns:
-        in words, what of the input is not in the output: what the plan said, and what only the pixels tell.
 
     Raises:
         ImageError: the input cannot be read, or the output not written.
@@ -159,13 +171,28 @@ def upscale_file(
     header = picture.header.resized(planned.size)
     name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
     limits.check(header, planned.key, name, wanted.quality)
-    bands = upscale_picture(upscaler, picture, planned.size, self_ensemble=wanted.self_ensemble, progress=progress)
+    settled, restore = upscaler.for_picture(picture.pixels, luma_table(source))
+    bands = upscale_picture(settled, picture, planned.size, self_ensemble=wanted.self_ensemble, progress=progress)
     options: dict[str, Any] = {"strip": wanted.strip, "quality": wanted.quality}
     if isinstance(target, (str, os.PathLike)):
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:
         _pour(target, bands, header, planned.key, name, options)
-    return (*planned.lost, *limits.lost_pixels(picture, planned.key))
+    return Written((*planned.lost, *limits.lost_pixels(picture, planned.key)), restore)
+
+
+def restore_of(
+    upscaler: Upscaler, source: files.Source, wanted: UpscaleOptions, *, source_name: str | None = None
+) -> Restore | None:
+    """Return how much `upscale_file` would restore, and why; None where nothing is to be decided.
+
+    Raises:
+        ImageError: the input cannot be read.
+    """
+    if not upscaler.decides:
+        return None
+    picture = files.read(source, name=_name(source, source_name), max_pixels=wanted.max_pixels)
+    return upscaler.for_picture(picture.pixels, luma_table(source))[1]
 
 
 def _pour(

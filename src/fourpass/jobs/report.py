@@ -34,6 +34,7 @@ class FileOutcome:
             back to the very input, or is smaller than it.
         consistent, corrections: with --consistency: whether the difference is within 1/255 everywhere, and the
             corrections that it took.
+        restore, restore_reason: how much was cleaned, 0..1, and why, where that was found out for the file.
         input_sha256: of the input's contents, where a record of what is done is kept.
         traceback: of an error that nobody foresaw.
     """
@@ -53,6 +54,8 @@ class FileOutcome:
     lr_psnr: float | None = None
     consistent: bool | None = None
     corrections: int | None = None
+    restore: float | None = None
+    restore_reason: str | None = None
     input_sha256: str | None = None
     traceback: str | None = None
 

@@ -20,6 +20,7 @@ def settings(
     *,
     model: str,
     strength: float | None = None,
+    restore: float | str = "auto",
     backend: str = "auto",
     precision: str = "auto",
     perceptual: str | None = None,
@@ -31,8 +32,8 @@ def settings(
 
     Args:
         wanted: size and file options.
-        model, strength, backend, precision, perceptual, mask, consistency, blend_pixels: as ``fourpass upscale`` and
-            the Upscalers take them.
+        model, strength, restore, backend, precision, perceptual, mask, consistency, blend_pixels: as
+            ``fourpass upscale`` and the Upscalers take them.
 
     Raises:
         WeightsError: a weights file is not there, or cannot be read.
@@ -58,6 +59,7 @@ def settings(
         "model": model if model in weights.available() and not Path(model).exists() else None,
         "sha256": hashes,
         "strength": strength,
+        "restore": restore,
         "backend": backend,
         "precision": precision,
         "self_ensemble": wanted.self_ensemble,

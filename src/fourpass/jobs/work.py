@@ -21,6 +21,7 @@ from fourpass.jobs.report import FileOutcome, Watcher
 from fourpass.upscaling.consistency import disagreement_picture
 from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
 from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
+from fourpass.wear.restore import Restore
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,9 @@ def upscale_one(
     def make(target: str | BinaryIO) -> None:
         source = _source(pair, streams) if content is None else content
         names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
-        outcome.lost = one_file.upscale_file(upscaler, source, target, planned, wanted, progress=progress, **names)
+        written = one_file.upscale_file(upscaler, source, target, planned, wanted, progress=progress, **names)
+        outcome.lost = written.lost
+        note_restore(outcome, written.restore)
 
     try:
         if pair.target == STANDARD:
@@ -153,6 +156,23 @@ def upscale_one(
     outcome.megapixels_per_second = round(planned.pixels / 1e6 / max(outcome.seconds, 1e-3), 3)
     if pair.target != STANDARD:
         outcome.bytes = stores.size(pair.target)
+
+
+def foresee(item: PlannedFile, upscaler: Upscaler, wanted: one_file.UpscaleOptions, streams: Streams) -> None:
+    """Note in a planned file's outcome how much would be restored, which takes reading its pixels."""
+    if item.plan is None or not upscaler.decides:
+        return
+    try:
+        source = _source(item.pair, streams)
+        note_restore(item.outcome, one_file.restore_of(upscaler, source, wanted, source_name=item.pair.source))
+    except Exception as error:
+        fail(item.outcome, error)
+
+
+def note_restore(outcome: FileOutcome, decided: Restore | None) -> None:
+    """Keep how much was restored, and why."""
+    if decided is not None:
+        outcome.restore, outcome.restore_reason = decided.value, decided.reason
 
 
 def is_over(

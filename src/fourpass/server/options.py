@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +23,9 @@ class Options(BaseModel):
     megapixels: float | None = Field(None, gt=0, le=1e6, description="Output area in millions of pixels.")
     fit: str | None = Field(None, pattern=r"^\d{1,7}x\d{1,7}$", description="Box to fit into, 1920x1080 say.")
     strength: float | None = Field(None, ge=0, le=1, description="0 faithful to 1 perceptual; default: the model's.")
+    restore: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = Field(
+        "auto", description="0 as it is to 1 cleaned of JPEG's blocks, noise and blur; auto: as the picture needs."
+    )
     format: str | None = Field(None, description="png, jpg, webp, tiff, avif, ...; default: as the input.")
     quality: int | None = Field(None, ge=1, le=100, description="Of JPEG, WebP and AVIF.")
     strip: bool = Field(False, description="Leave out metadata but for the colour profile.")
@@ -67,7 +70,7 @@ def parse(fields: dict[str, str]) -> Options:
         options = Options.model_validate({name: value for name, value in fields.items() if value != ""})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(str(part) for part in first["loc"][:1])
         known = f"; known are {', '.join(Options.model_fields)}" if first["type"] == "extra_forbidden" else ""
         raise ProblemError(422, f"{where}: {first['msg']}{known}") from None
     if len(options.size()) > 1:

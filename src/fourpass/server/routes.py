@@ -38,6 +38,13 @@ class JobState(BaseModel):
     report: dict[str, Any] = Field({}, description="Sizes, format and time, once it is done.")
 
 
+class Decision(BaseModel):
+    """What `restore` auto makes of a picture."""
+
+    restore: float | None = Field(ge=0, le=1, examples=[0.65])
+    reason: str | None = Field(examples=["JPEG of quality 75 by its tables"])
+
+
 def _form(example_scale: int) -> dict[str, Any]:
     schema = options.Options.model_json_schema()
     properties = {
@@ -207,6 +214,14 @@ def add_previews(app: FastAPI, settings: Settings) -> None:
         async with app.state.previews.place() as folder:
             upload = await intake.read_form(request, folder / "upload")
             return await _look(app.state.previews, request, upload.file)
+
+    @app.post("/v1/restore", response_model=Decision, responses=problems.documented(*refusals))
+    async def restore(request: Request) -> Any:
+        """Say how much `restore` auto would clean a picture, and why; null where the model has no such dial."""
+        intake.check_type(request)
+        async with app.state.previews.place() as folder:
+            upload = await intake.read_form(request, folder / "upload")
+            return await app.state.previews.run(request, worker.Judge(str(upload.file)))
 
     @app.get("/v1/plan", responses=problems.documented(401, 422))
     async def plan(request: Request, rows: _Side, columns: _Side, source: str = "") -> Any:

@@ -86,6 +86,13 @@ class Look:
     target: str
 
 
+@dataclass(frozen=True)
+class Judge:
+    """One picture whose wear is to be told; `source` is the file."""
+
+    source: str
+
+
 def check(model: str) -> None:
     """Find out whether a model can be served, before a client does.
 
@@ -105,22 +112,30 @@ def start(argument: Argument) -> Handler:
     from fourpass.jobs import one_file
     from fourpass.server.options import Options
     from fourpass.upscaling.sizes import trained_scale
-    from fourpass.upscaling.upscaler import Upscaler
+    from fourpass.upscaling.upscaler import AUTO, Upscaler
 
-    loaded: OrderedDict[float | None, Upscaler] = OrderedDict()
+    loaded: OrderedDict[tuple[float | None, float | str], Upscaler] = OrderedDict()
     if argument.nice:
         os.nice(argument.nice)
 
-    def upscaler(strength: float | None) -> Upscaler:
-        if strength not in loaded:
+    def upscaler(strength: float | None, restore: float | str = AUTO) -> Upscaler:
+        key = strength, restore
+        if key not in loaded:
             if len(loaded) >= argument.kept:
                 loaded.popitem(last=False)
-            loaded[strength] = Upscaler(argument.model, threads=argument.threads, strength=strength)
-        loaded.move_to_end(strength)
-        return loaded[strength]
+            loaded[key] = Upscaler(argument.model, threads=argument.threads, strength=strength, restore=restore)
+        loaded.move_to_end(key)
+        return loaded[key]
 
-    def handle(task: Task | Look, progress: Callable[[float], None]) -> dict[str, Any]:
-        return show(task, argument.max_pixels) if isinstance(task, Look) else upscale(task, progress)
+    def handle(task: Task | Look | Judge, progress: Callable[[float], None]) -> dict[str, Any]:
+        if isinstance(task, Look):
+            return show(task, argument.max_pixels)
+        return judge(task) if isinstance(task, Judge) else upscale(task, progress)
+
+    def judge(task: Judge) -> dict[str, Any]:
+        wanted = one_file.UpscaleOptions(max_pixels=argument.max_pixels)
+        found = one_file.restore_of(upscaler(None), task.source, wanted, source_name="image")
+        return {"restore": found.value, "reason": found.reason} if found else {"restore": None, "reason": None}
 
     def upscale(task: Task, progress: Callable[[float], None]) -> dict[str, Any]:
         began = time.monotonic()
@@ -132,7 +147,7 @@ def start(argument: Argument) -> Handler:
             self_ensemble=options.self_ensemble,
             max_pixels=argument.max_pixels,
         )
-        network = upscaler(options.strength)
+        network = upscaler(options.strength, options.restore)
         try:
             planned = one_file.plan(network, task.source, wanted, key=options.key(), name="result", source_name="image")
             if planned.pixels > task.limit:
@@ -143,7 +158,7 @@ def start(argument: Argument) -> Handler:
             scale = trained_scale(planned.source.size, planned.size, network.scales)
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
-            lost = one_file.upscale_file(
+            written = one_file.upscale_file(
                 network,
                 task.source,
                 target,
@@ -163,7 +178,9 @@ def start(argument: Argument) -> Handler:
             "input_size": [planned.source.width, planned.source.height],
             "output_size": [planned.size[1], planned.size[0]],
             "output_pixels": planned.pixels,
-            "lost": list(lost),
+            "lost": list(written.lost),
+            "restore": written.restore.value if written.restore else None,
+            "restore_reason": written.restore.reason if written.restore else None,
             "trained": scale,
             "network_pixels": planned.source.width * planned.source.height * planned.source.frames * scale**2,
             "factor": max(planned.size) / max(planned.source.size),

@@ -14,11 +14,12 @@ from fourpass.disk import overwriting
 from fourpass.engine.engine import Engine
 from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import files
+from fourpass.imaging.jpeg_tables import luma_table
 from fourpass.imaging.picture import Picture
 from fourpass.upscaling.frames import upscale_picture
 from fourpass.upscaling.model import Model
 from fourpass.upscaling.sizes import plan_size
-from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
+from fourpass.upscaling.upscaler import AUTO, ProgressCallback, Upscaler
 
 
 def upscale(
@@ -26,6 +27,7 @@ def upscale(
     scale: float | None = None,
     *,
     strength: float | None = None,
+    restore: float | str | None = None,
     size: tuple[int, int] | None = None,
     output: str | os.PathLike[str] | None = None,
     self_ensemble: bool = False,
@@ -53,12 +55,13 @@ def upscale(
             - a torch tensor (C, H, W) or (N, C, H, W), C 1 or 3, floating on 0..1, or uint8.
         scale: output pixels an input pixel; None with no size: 4, or what a model has that has no 4.
         strength: 0 (faithful) to 1 (perceptual); None: as `Upscaler` has it.
+        restore: 0 (as it is) to 1 (cleaned), or ``auto``, which is what None means, too; see `Upscaler`.
         size: (rows, columns) of the output, instead of a scale; see `fourpass.upscaling.sizes.plan_size` for others.
         output: where to write; only with a path.
         self_ensemble: average over the eight turns and flips: 8 times the work.
         progress: called with the share that is done, 0..1.
         model, engine, backend, device, precision, threads, tile, max_memory: as `Upscaler` takes them.
-        upscaler: one that is loaded already, instead of strength and the line above; for more than one picture.
+        upscaler: one that is loaded already, instead of strength, restore and the line above; for several pictures.
 
     Returns:
         the path written, or a new picture of the kind, dtype, mode, channels and device of the given one. A PIL image
@@ -84,9 +87,10 @@ def upscale(
             tile=tile,
             max_memory=max_memory,
             strength=strength,
+            restore=AUTO if restore is None else restore,
         )
-    elif strength is not None:
-        raise ConfigError("strength belongs to the Upscaler; make that with it")
+    elif strength is not None or restore is not None:
+        raise ConfigError("strength and restore belong to the Upscaler; make that with them")
     factor = upscaler.default_scale if scale is None else scale
     job = _Job(upscaler, factor, size, self_ensemble, progress)
     if isinstance(image, (str, os.PathLike)):
@@ -151,7 +155,8 @@ def _file(job: _Job, source: Path, output: str | os.PathLike[str] | None) -> Pat
             raise ImageError(f"{target}: is there already; delete it, or say where to write with output=")
     else:
         target = Path(output)
-    bands = upscale_picture(job.upscaler, picture, size, self_ensemble=job.self_ensemble, progress=job.progress)
+    settled, _ = job.upscaler.for_picture(picture.pixels, luma_table(source))
+    bands = upscale_picture(settled, picture, size, self_ensemble=job.self_ensemble, progress=job.progress)
     files.write_rows(target, bands, picture.header.resized(size))
     return target
 

@@ -14,8 +14,8 @@ from fourpass.defaults import DEFAULT_MODEL
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import contributions, imresize
 from fourpass.upscaling import consistency, dial
-from fourpass.upscaling.model import Blend, Model
-from fourpass.upscaling.upscaler import Pixels, ProgressCallback, Upscaler
+from fourpass.upscaling.model import Blend, Model, has_dial
+from fourpass.upscaling.upscaler import AUTO, Pixels, ProgressCallback, Upscaler
 
 STEPS = 20
 TOLERANCE = 1 / 255
@@ -52,7 +52,8 @@ class FaithfulUpscaler(Upscaler):
         options: as `Upscaler` has them.
 
     Raises:
-        ConfigError: a mask and a strength are both given. Else as `Upscaler`.
+        ConfigError: a mask and a strength are both given; or consistency, which holds the result to a worn input as
+            it is, and a restore above 0 (``auto`` is 0 then). Else as `Upscaler`.
     """
 
     def __init__(
@@ -66,9 +67,18 @@ class FaithfulUpscaler(Upscaler):
     ) -> None:
         if mask is not None and options.get("strength") is not None:
             raise ConfigError("a strength map and a strength are both given; leave one of them out")
+        if consistent:
+            wear = options.get("restore", AUTO)
+            if wear not in (AUTO, 0):
+                raise ConfigError(
+                    f"consistency holds the result to its input as it is, and restore {wear} changes that; "
+                    "leave one of them out"
+                )
+            options = {name: value for name, value in options.items() if name != "restore"}
+            options |= {"restore": 0.0} if has_dial(model, "restore") else {}
         super().__init__(model, **options)
         self._mask, self._consistent, self._disagreement = mask, consistent, disagreement
-        self._model, self._options = model, options
+        self._options = options
         self._levels: dict[float, Upscaler] = {}
         self._facts: list[Facts] = []
         if mask is not None or disagreement:
@@ -76,7 +86,8 @@ class FaithfulUpscaler(Upscaler):
 
     def take_facts(self) -> list[Facts]:
         """Return what is known of the frames upscaled since the last call."""
-        facts, self._facts = self._facts, []
+        facts = list(self._facts)
+        self._facts.clear()
         return facts
 
     def rows(
@@ -90,6 +101,9 @@ class FaithfulUpscaler(Upscaler):
     ) -> Iterator[Pixels]:
         """As `Upscaler.rows`; gray pictures (H, W) are held to their input like others."""
         image, size = self._checked(image, scale, size)
+        settled, _ = self.for_picture(image)
+        if settled is not self:
+            return settled.rows(image, size=size, self_ensemble=self_ensemble, progress=progress)
         if image.ndim == 2:
             bands = self.rows(image[..., None], size=size, self_ensemble=self_ensemble, progress=progress)
             return (band[..., 0] for band in bands)
@@ -135,6 +149,14 @@ class FaithfulUpscaler(Upscaler):
         found = consistency.disagreement(pictures[0.0], pictures[1.0]) if self._disagreement else None
         self._facts.append(Facts(meter.decibels(), disagreement=found, **known))
         yield result
+
+    def _at_restore(self, level: float) -> Upscaler:
+        looks: dict[str, Any] = {"mask": self._mask, "disagreement": self._disagreement}
+        engine = {"engine", "backend", "device", "precision", "threads"}
+        options = {name: value for name, value in self._options.items() if name not in engine}
+        settled = FaithfulUpscaler(self._model, **looks, **{**options, "restore": level, "engine": self.engine})
+        settled._facts = self._facts
+        return settled
 
     def _at(self, level: float) -> Upscaler:
         if level not in self._levels:

@@ -37,8 +37,9 @@ def upscale_picture(
     Raises:
         ConfigError, ImageError, BackendError: as `Upscaler.rows` does.
     """
-    upscaler.rows(picture.pixels, size=size)  # checks the arguments now; nothing runs
-    return _frames(upscaler, picture, size, self_ensemble, progress)
+    settled, _ = upscaler.for_picture(picture.pixels)  # one for all frames
+    settled.rows(picture.pixels, size=size)  # checks the arguments now; nothing runs
+    return _frames(settled, picture, size, self_ensemble, progress)
 
 
 def _frames(

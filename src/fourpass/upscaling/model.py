@@ -76,6 +76,25 @@ def load(model: Model, positions: Mapping[str, float], engine: Engine, *, keep_c
     return _at_all_scales(_weights(model), keep_colour)
 
 
+def has_dial(model: Model, axis: str) -> bool:
+    """Return whether a model is a packaged one whose family can be set on an axis."""
+    found = family.find(model) if isinstance(model, str) else None
+    return found is not None and axis in found[0].axes
+
+
+def is_family(model: Model) -> bool:
+    """Return whether a model is a packaged family by its own name, not one of its corners."""
+    return isinstance(model, str) and model in family.families()
+
+
+def stands_at(model: Model, axis: str, positions: Mapping[str, float]) -> float:
+    """Return where a model stands on an axis at given positions; 0 where it has no such dial."""
+    found = family.find(model) if isinstance(model, str) else None
+    if found is None or axis not in found[0].axes:
+        return 0.0
+    return positions.get(axis, found[1].get(axis, 0.0))
+
+
 def _of_family(
     name: object, known: family.Family, corner: Mapping[str, float], positions: Mapping[str, float], keep_colour: bool
 ) -> Network:

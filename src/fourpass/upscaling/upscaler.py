@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,15 +15,20 @@ from fourpass.engine.engine import Engine
 from fourpass.errors import BackendError, ConfigError, ImageError
 from fourpass.imaging import tiles
 from fourpass.upscaling import stream, tiling
-from fourpass.upscaling.model import Model, load
+from fourpass.upscaling.model import Model, has_dial, is_family, load, stands_at
 from fourpass.upscaling.network import Run
 from fourpass.upscaling.sizes import plan_size, trained_scale
+from fourpass.wear.estimate import estimate
+from fourpass.wear.restore import Restore, restore_for
 
 Pixels = NDArray[Any]
 ProgressCallback = Callable[[float], None]
 
 # BT.601, full range: a gray picture runs as RGB, and its luma is what is kept.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+AUTO = "auto"
+_AUTO_STEP = 0.05  # of restore: finer makes no picture better, and each value is a network to load
+_KEPT = 4  # networks of different restore that stay loaded
 
 
 class Upscaler:
@@ -38,6 +44,8 @@ class Upscaler:
             than is of use. Threads that upscale at the same time take as much each.
         strength: 0 (faithful) to 1 (perceptual), a dial of the packaged families. None: a family stands where its
             weights say (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run as they are.
+        restore: 0 (as it is) to 1 (cleaned of JPEG's blocks, noise and blur), a dial of the packaged families that have
+            worn weights. ``auto``: as much as each picture calls for, see `for_picture`; other models run as they are.
         keep_colour: give EUSR's output the colours of its input back where they drifted, which takes some percent more
             time; False for the network's bare output.
 
@@ -64,6 +72,7 @@ class Upscaler:
         tile: int | None = None,
         max_memory: int | None = None,
         strength: float | None = None,
+        restore: float | str = AUTO,
         keep_colour: bool = True,
     ) -> None:
         if tile is not None and tile < tiling.SMALLEST:
@@ -75,8 +84,23 @@ class Upscaler:
                 "an engine and its backend, device, precision or threads are both given; give one of them"
             )
         self.engine = engine or Engine(backend, device=device, precision=precision, threads=threads)
+        if isinstance(restore, str) and restore != AUTO:
+            raise ConfigError(f"restore {restore!r} is not a number within 0..1 or {AUTO!r}")
         positions = {} if strength is None else {"strength": strength}
+        if not isinstance(restore, str) and (restore or has_dial(model, "restore")):
+            positions["restore"] = restore
         self._network = load(model, positions, self.engine, keep_colour=keep_colour)
+        self._cleans = stands_at(model, "restore", positions) > 0
+        self._auto = restore == AUTO and is_family(model) and has_dial(model, "restore")
+        self._arguments: dict[str, Any] = {
+            "engine": self.engine,
+            "tile": tile,
+            "max_memory": max_memory,
+            "strength": strength,
+            "keep_colour": keep_colour,
+        }
+        self._model = model
+        self._settled: OrderedDict[float, Upscaler] = OrderedDict()
         self._tile = tile
         self._max_memory = max_memory
         self._lock = threading.Lock()
@@ -106,6 +130,44 @@ class Upscaler:
                     raise ConfigError(f"scale {scale} is not one of this model's scales {trained}")
                 self._ready[scale] = self._network.load(self.engine, scale)
             return self._ready[scale]
+
+    @property
+    def decides(self) -> bool:
+        """Whether `for_picture` finds out how much to restore."""
+        return self._auto
+
+    def for_picture(self, image: Pixels, table: NDArray[Any] | None = None) -> tuple[Upscaler, Restore | None]:
+        """Return the Upscaler for a picture where `restore` is ``auto``, and what was decided.
+
+        `upscale` and `rows` do this themselves; it is for several frames that are to be treated alike, and for whoever
+        knows more of a picture than its pixels.
+
+        Args:
+            image: as `upscale` takes it.
+            table: of the JPEG file that it comes from, see `fourpass.imaging.jpeg_tables.luma_table`.
+
+        Returns:
+            an Upscaler with a `restore` for this picture, a multiple of 0.05, and how it came about; or this very one
+            and None where nothing is to be decided.
+
+        Raises:
+            ImageError: the array is not such a picture.
+        """
+        if not self._auto:
+            return self, None
+        _check_picture(image)
+        found = restore_for(estimate(image, table))
+        level = round(round(found.value / _AUTO_STEP) * _AUTO_STEP, 2)
+        with self._lock:
+            if level not in self._settled:
+                self._settled[level] = self._at_restore(level)
+            self._settled.move_to_end(level)
+            while len(self._settled) > _KEPT:
+                self._settled.popitem(last=False)
+            return self._settled[level], Restore(level, found.reason)
+
+    def _at_restore(self, level: float) -> Upscaler:
+        return Upscaler(self._model, restore=level, **self._arguments)
 
     def upscale(
         self,
@@ -163,7 +225,8 @@ class Upscaler:
             an iterator over bands of output rows, top to bottom; together they are what `upscale` returns.
         """
         image, size = self._checked(image, scale, size)
-        return self._bands(image, size, self_ensemble, progress)
+        settled, _ = self.for_picture(image)
+        return settled._bands(image, size, self_ensemble, progress)
 
     def _checked(
         self, image: Pixels, scale: float | None, size: tuple[int, int] | None
@@ -186,6 +249,8 @@ class Upscaler:
         height, width = image.shape[:2]
         gray = image.ndim == 2 or image.shape[2] == 1
         scale = trained_scale((height, width), size, self.scales)
+        if self._cleans and size == (height, width):
+            scale = self.scales[0]  # cleaning alone: enlarged, and shrunk again
         exact = size == (scale * height, scale * width)
 
         def finish(pixels: NDArray[np.float32]) -> Pixels:

@@ -80,6 +80,9 @@ export async function view(file) {
   return shown(await request("v1/view", { method: "POST", body: form(file, file.name, {}) }));
 }
 
+// How much of its wear would be taken out of a picture, and why.
+export const wear = async (file) => (await request("v1/restore", { method: "POST", body: form(file, file.name, {}) })).json();
+
 export const viewResult = async (id) => (await request(`v1/jobs/${id}/view`)).blob();
 
 async function shown(answer) {

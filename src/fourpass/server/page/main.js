@@ -31,6 +31,7 @@ const on = {
   compare: told(async (photo) => viewer.open(photo.name, ...await photo.pair())),
   save: told((photo) => api.save(api.resultPath(photo.id))),
   again: (photo) => { photo.set({ state: "new", detail: "" }); photo.item.querySelector("button:not([hidden])").focus(); photo.replan(); run(); },
+  judged: (photo) => { if (photo === preview.shown()) { preview.judged(); preview.refresh(); } },
   tryIt: told(async (photo) => { await preview.show(photo); $("preview").scrollIntoView({ block: "nearest" }); $("picker").focus(); }),
   remove: (photo) => { const at = photos.indexOf(photo); remove(photo); (photos[Math.min(at, photos.length - 1)]?.buttons.remove ?? $("pick")).focus(); },
 };

@@ -6,12 +6,13 @@ const WORDS = {
 };
 const STEP = 0.05;
 const values = {};
+const found = {};  // where `auto` stands for the photo at hand, of dials that depend on it
 let dials = [];
 let scale = 4;
 let changed = () => {};
 const parts = {};
 
-const usual = (dial) => Number(dial.defaults[scale] ?? dial.defaults[Object.keys(dial.defaults).at(-1)] ?? 0);
+const usual = (dial) => found[dial.name]?.value ?? Number(dial.defaults[scale] ?? dial.defaults[Object.keys(dial.defaults).at(-1)] ?? 0);
 const position = (dial) => values[dial.name] ?? usual(dial);
 const round = (value) => Math.round(Math.min(1, Math.max(0, value)) / STEP) * STEP;
 
@@ -51,9 +52,10 @@ function makeSlider(dial) {
   range.setAttribute("aria-describedby", ends.id);
   range.addEventListener("input", (event) => { event.stopPropagation(); set(dial, Number(range.value)); });
   auto.addEventListener("click", () => set(dial, null));
-  parts[dial.name] = { range, output, auto };
+  const reason = element("p", { className: "hint reason", id: `${dial.name}-reason` });
+  parts[dial.name] = { range, output, auto, reason };
   const head = element("div", { className: "row" }, element("label", { htmlFor: dial.name, textContent: title }), output, auto);
-  return element("div", { className: "dial" }, head, range, ends);
+  return element("div", { className: "dial" }, head, range, ends, reason);
 }
 
 function makePad() {
@@ -83,10 +85,11 @@ function makePad() {
 
 function draw() {
   for (const dial of dials) {
-    const { range, output, auto } = parts[dial.name];
+    const { range, output, auto, reason } = parts[dial.name];
     const free = values[dial.name] == null;
     range.value = position(dial);
     output.textContent = free ? `auto (${usual(dial).toFixed(2)})` : position(dial).toFixed(2);
+    reason.textContent = found[dial.name] ? `auto: ${found[dial.name].reason}` : "";
     auto.setAttribute("aria-pressed", free);
   }
   if (dials.length < 2) return;
@@ -99,6 +102,14 @@ function draw() {
 export function setScale(next) {
   if (scale === next) return;
   scale = next;
+  if (dials.length) draw();
+}
+
+export const has = (name) => dials.some((dial) => dial.name === name);
+
+// Say where `auto` stands for the photo at hand, and why; null where that is not known.
+export function setUsual(name, value, reason) {
+  if (value === null) delete found[name]; else found[name] = { value, reason };
   if (dials.length) draw();
 }
 

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import * as options from "./options.js";
+import * as pad from "./pad.js";
 import * as store from "./store.js";
 
 const BROWSERS_SHOW = ["png", "jpeg", "webp", "gif", "avif"];
@@ -25,7 +26,7 @@ export function duration(seconds) {
 export class Photo {
   // `on` has what the page does: changed, compare, again, remove, tryIt.
   constructor(file, on, limits) {
-    Object.assign(this, { file, on, limits, state: "new", progress: 0, detail: "", size: null, plan: null, shown: null, id: "", report: null, sent: null, began: 0, estimate: null });
+    Object.assign(this, { file, on, limits, state: "new", progress: 0, detail: "", size: null, plan: null, shown: null, id: "", report: null, sent: null, wear: null, began: 0, estimate: null });
     this.#build();
     this.#draw();
   }
@@ -53,6 +54,7 @@ export class Photo {
     }
     this.shown = shown;
     this.before = URL.createObjectURL(shown);
+    if (pad.has("restore")) api.wear(this.file).then((wear) => { this.wear = wear; this.on.judged(this); }).catch(() => {});
     this.thumb.src = this.before;
     this.thumb.hidden = false;
     this.#draw();
@@ -213,6 +215,7 @@ export class Photo {
     else if (state === "new" && plan && !plan.problem) {
       text.push(`becomes ${plan.size.join("×")} (${plan.megapixels} megapixels) ${plan.format.toUpperCase()}${plan.seconds === null ? "" : `, about ${duration(plan.seconds)}`}`);
     }
+    if (report?.restore) text.push(`restored by ${report.restore.toFixed(2)}: ${report.restore_reason}`);
     if (state === "running" && this.left !== null) text.push(`about ${duration(this.left)} left`);
     this.line.textContent = state === "failed" && this.detail ? this.detail : text.join(", ");
     this.line.className = state === "failed" ? "failed" : "hint";

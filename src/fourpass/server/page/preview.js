@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Compare } from "./compare.js";
 import * as options from "./options.js";
+import * as pad from "./pad.js";
 
 const $ = (id) => document.getElementById(id);
 const SIDE = 96;  // pixels of the part, few enough for an answer in a moment
@@ -40,6 +41,7 @@ export async function show(next) {
   pending?.abort();
   clearTimeout(timer);
   photo = next ?? null;
+  judged();
   picture?.close();
   picture = null;
   compare.clear();
@@ -52,6 +54,11 @@ export async function show(next) {
   frame = { ...frame, width: Math.min(SIDE, picture.width), height: Math.min(SIDE, picture.height) };
   $("preview-compare").style.aspectRatio = `${frame.width} / ${frame.height}`;
   move((picture.width - frame.width) / 2, (picture.height - frame.height) / 2);
+}
+
+// Where `auto` stands for this photo.
+export function judged() {
+  pad.setUsual("restore", photo?.wear?.restore ?? null, photo?.wear?.reason);
 }
 
 export function refresh() {
@@ -95,7 +102,8 @@ async function render() {
   const { strength, restore } = options.current();
   const chosen = { scale: options.factor(photo.size, photo.plan), format: "png" };
   if (strength !== undefined) chosen.strength = strength;
-  if (restore !== undefined) chosen.restore = restore;
+  const cleaned = restore ?? photo.wear?.restore;  // judged by the whole photo, not by the part
+  if (cleaned != null) chosen.restore = cleaned;
   const began = performance.now();
   try {
     const after = await api.preview(blob, chosen, mine.signal);
