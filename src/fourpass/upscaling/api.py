@@ -148,7 +148,7 @@ def _file(job: _Job, source: Path, output: str | os.PathLike[str] | None) -> Pat
     if output is None:
         target = source.with_name(source.stem + job.suffix(size) + source.suffix)
         if os.path.exists(target):
-            raise ImageError(f"{target}: is there already; delete it, or say where to write with output=")
+            raise ImageError(f"{target}: already exists; delete it, or name an output with output=")
     else:
         target = Path(output)
     bands = upscale_picture(job.upscaler, picture, size, self_ensemble=job.self_ensemble, progress=job.progress)
