@@ -179,7 +179,7 @@ def test_mistakes_are_named(words, message):
 
 def test_the_document_says_what_the_code_says():
     """Every source, its page, sizes and checksum; every command but for paths."""
-    text = (ROOT / "docs" / "reproduce.md").read_text()
+    text = (ROOT / "docs" / "tutorials" / "reproduce.md").read_text()
     for source in SOURCES.values():
         assert source.page in text
         assert source.folder in text

@@ -64,10 +64,12 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
     from fourpass.training import recipe_files
 
     if len(roots) != 1:
-        raise ConfigError("all takes one folder of data: --data ROOT; docs/reproduce.md says what goes into it")
+        raise ConfigError(
+            "all takes one folder of data: --data ROOT; docs/tutorials/reproduce.md says what goes into it"
+        )
     (root,) = roots
     if not root.is_dir():
-        raise ConfigError(f"{root}: no such folder; docs/reproduce.md says what goes into it")
+        raise ConfigError(f"{root}: no such folder; docs/tutorials/reproduce.md says what goes into it")
     steps = Plan(recipes, root, output, recipe_files.folder(), device).steps()
     lacking = missing(root)
     wanted = {name for step in steps for name in step.sources}
@@ -150,7 +152,9 @@ def _measured(
     alone = alone or number in SEPARATE
     found = {} if data and alone and not results else measured_rows(number, results, alone=alone)
     if data:
-        protocol = protocol_of(4, "y8", 4, ma_model, "same")  # the closest to the paper's own, see docs/metrics.md
+        protocol = protocol_of(
+            4, "y8", 4, ma_model, "same"
+        )  # the closest to the paper's own, see docs/reference/metrics.md
         chosen = _methods(f"table{number}", methods)
         if not chosen:
             raise ConfigError(
