@@ -90,8 +90,9 @@ def test_commands_in_the_documentation_exist() -> None:
     checked = 0
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        blocks = re.findall(r"^```(?:sh)?\n(.*?)^```|((?:^    .*\n)+)", text, re.M | re.S)
-        lines = "\n".join("".join(block) for block in blocks)
+        fenced = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+        blocks = [body for language, body in fenced.findall(text) if language in ("", "sh")]
+        lines = "\n".join([*blocks, *re.findall(r"^    .*$", fenced.sub("", text), re.M)])
         for command, rest in re.findall(r"^ *(?:[A-Z_]+=\S+ )?fourpass ([a-z]+)((?: [^\n#|]*)?)", lines, re.M):
             assert command in known, f"{page.name}: fourpass {command}"
             plain = re.sub(r"'[^']*'|\"[^\"]*\"", "", rest)

@@ -86,7 +86,8 @@ def cards() -> Iterator[tuple[str, str]]:
     index = ["# Models", "", "The networks that come with fourpass. Each has a card: training, results, limits.", ""]
     for card in sorted((PACKAGE / "packaged").glob("*.md")):
         text = card.read_text(encoding="utf-8")
-        index.append(f"- [{text.splitlines()[0].lstrip('# ')}]({card.name})")
+        title = next(line for line in text.splitlines() if line.startswith("# "))
+        index.append(f"- [{title.removeprefix('# ')}]({card.name})")
         yield f"reference/models/{card.name}", text
     yield "reference/models/index.md", "\n".join(index) + "\n"
 
