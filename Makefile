@@ -34,7 +34,7 @@ bench: $(VENV)/.installed  ## ratios within one run; see benchmarks/
 
 docs: $(VENV)/.installed  ## the documentation site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
-	@echo "The site is in $(CURDIR)/build/site; open index.html"
+	@echo "The site is in $(CURDIR)/build/site. With search: python -m http.server -d build/site"
 
 package: $(VENV)/.installed  ## sdist and wheel, each installed in a fresh environment and tried
 	$(BIN)/pip install -q build
