@@ -8,6 +8,7 @@ RUN useradd --system --uid 10001 --no-create-home fourpass
 WORKDIR /opt/fourpass
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY recipes ./recipes
 # The same command as `make demo`, with the server's extra.
 # hadolint ignore=DL3013
 RUN pip install --no-cache-dir '.[serve]'

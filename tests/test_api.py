@@ -214,7 +214,7 @@ def test_where_files_go(upscaler, rgb, tmp_path):
     source = tmp_path / "a.png"
     files.write(source, rgb)
     assert fourpass.upscale(source, upscaler=upscaler) == tmp_path / "a_x4.png"
-    with pytest.raises(ImageError, match=r"a_x4\.png: is there already; .* output="):
+    with pytest.raises(ImageError, match=r"a_x4\.png: already exists; .* output="):
         fourpass.upscale(source, upscaler=upscaler)
     assert fourpass.upscale(source, size=(20, 14), upscaler=upscaler) == tmp_path / "a_14x20.png"
     assert fourpass.upscale(source, 1.5, upscaler=upscaler) == tmp_path / "a_x1.5.png"

@@ -1,7 +1,7 @@
-"""fourpass: perceptual image super-resolution that people can use and trust.
+"""fourpass makes photos larger: perceptual image super-resolution.
 
-`upscale` is for one picture, `Upscaler` for several. `Engine` says what runs them, `blend` makes one model of two.
-Importing fourpass imports nothing heavy; using them does.
+`upscale` is for one picture, `Upscaler` for several. `Engine` chooses what runs them, `blend` makes one model of two.
+Importing fourpass is cheap; heavy modules load when they are used.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def test_convert_replaces_nothing_that_nobody_named(fourpass: Run) -> None:
     code, _, err = fourpass("convert", "w.pth")
     assert (code, err) == (
         2,
-        ["fourpass: w.safetensors: is there already; delete it, or say with --output where to write"],
+        ["fourpass: w.safetensors: already exists; delete it, or name another file with --output"],
     )
     assert Path("w.safetensors").read_bytes() == b"precious"
 

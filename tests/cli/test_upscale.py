@@ -56,7 +56,7 @@ def test_beside_the_input_when_nothing_is_said(folder: Path, upscale: Run) -> No
     assert files.probe("photos/a_x2.png").size == (40, 60)
     code, _, err = upscale("photos/a.png")
     assert code == 2
-    assert err == [f"fourpass: photos{os.sep}a_x2.png: is there already; delete it, or say with -o where to write"]
+    assert err == [f"fourpass: photos{os.sep}a_x2.png: already exists; delete it, or name an output with -o"]
     assert upscale("photos/a.png", "--suffix", "large").code == 0
     assert files.probe("photos/a_large.png").size == (40, 60)
 

@@ -18,7 +18,7 @@ from fourpass.metrics.natural_scene import NEIGHBOURS, fit_asymmetric, normalise
 from fourpass.metrics.niqe import block_features, niqe, pristine_model
 
 # LIVE's program under MATLAB on five TID2013 images, as the calibration set of another toolbox lists them, and how near
-# we come. I03 and I19 are flat over large parts, I08 has six flat squares: see docs/metrics.md.
+# we come. I03 and I19 are flat over large parts, I08 has six flat squares: see docs/reference/metrics.md.
 MATLAB = {
     "I03": (15.7536293917814, 0.001),
     "I04": (3.65492152353770, 1e-9),
@@ -40,7 +40,7 @@ def test_equals_matlab(saturation_sample: Callable[[str], np.ndarray], name: str
 def test_equals_matlab_on_the_whole_calibration_set(name: str) -> None:
     folder = os.environ.get("FOURPASS_NIQE_SAMPLES")
     if not folder:
-        pytest.skip("wants FOURPASS_NIQE_SAMPLES: the folder of I03.bmp ... that docs/metrics.md names")
+        pytest.skip("wants FOURPASS_NIQE_SAMPLES: the folder of I03.bmp ... that docs/reference/metrics.md names")
     expected, tolerance = MATLAB[name]
     image = np.asarray(Image.open(Path(folder) / f"{name}.bmp"))
     assert niqe(image, channel="gray", border=0) == pytest.approx(expected, rel=tolerance)

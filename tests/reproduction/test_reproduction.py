@@ -16,17 +16,17 @@ from fourpass.evaluation.figures import PANELS
 from fourpass.evaluation.images import save_picture
 from fourpass.evaluation.methods import parse_methods
 from fourpass.evaluation.paper import paper_rows
-from fourpass.reproduction.plan import KINDS, ReproductionPlan, recipe_folder
+from fourpass.reproduction.plan import KINDS, ReproductionPlan
 from fourpass.reproduction.run import run
 from fourpass.reproduction.sources import SOURCES, missing
-from fourpass.training import recipes
+from fourpass.training import recipe_files, recipes
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def plan(tmp_path):
-    return ReproductionPlan("authors", tmp_path / "data", tmp_path / "out", recipe_folder())
+    return ReproductionPlan("authors", tmp_path / "data", tmp_path / "out", recipe_files.folder())
 
 
 class Machine:
@@ -110,7 +110,7 @@ def test_every_training_command_is_one_that_the_command_line_takes(kind, tmp_pat
 
     from fourpass.cli.train import PHASES
 
-    for step in ReproductionPlan(kind, tmp_path, tmp_path, recipe_folder()).steps():
+    for step in ReproductionPlan(kind, tmp_path, tmp_path, recipe_files.folder()).steps():
         words = step.command(())
         if words[0] != "train":
             continue
@@ -179,7 +179,7 @@ def test_mistakes_are_named(words, message):
 
 def test_the_document_says_what_the_code_says():
     """Every source, its page, sizes and checksum; every command but for paths."""
-    text = (ROOT / "docs" / "reproduce.md").read_text()
+    text = (ROOT / "docs" / "tutorials" / "reproduce.md").read_text()
     for source in SOURCES.values():
         assert source.page in text
         assert source.folder in text

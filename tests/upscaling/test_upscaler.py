@@ -146,7 +146,7 @@ def test_rows_are_the_whole_in_bands(tiny, photo_like):
 @pytest.mark.parametrize("name", weights_module.available())
 @pytest.mark.parametrize("scale", [2, pytest.param(4, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
 def test_packaged_weights_tiled_equal_untiled(name, scale, shared):
-    """The limit is 1/255 on a photo; the halo is measured for a hundredth of that with `eusr` (docs/engine.md)."""
+    """The limit is 1/255 on a photo; the halo suffices for a hundredth of that (docs/explanation/engine.md)."""
     crop = read(shared / "data/eval/BSD100/img_055.webp")[100:220, 200:244]
     picture = (crop / 255).astype(np.float32)
     weights = weights_module.load(name)

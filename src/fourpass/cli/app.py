@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from fourpass.cli import help as help_text
 from fourpass.cli import terminal
 from fourpass.cli.stopping import ending_politely
 from fourpass.errors import ConfigError, FourpassError
@@ -24,6 +25,7 @@ COMMANDS = {
     "models": "fourpass.cli.models:models",
     "doctor": "fourpass.cli.doctor:doctor",
     "train": "fourpass.cli.train:train",
+    "recipes": "fourpass.cli.recipes:recipes",
     "score": "fourpass.cli.score:score",
     "evaluate": "fourpass.cli.evaluate:evaluate",
     "reproduce": "fourpass.cli.reproduce:reproduce",
@@ -46,12 +48,19 @@ class _LazyGroup(TyperGroup):
         module, function = COMMANDS[cmd_name].split(":")
         target = getattr(importlib.import_module(module), function)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(target)
+        single.command(cmd_name, cls=help_text.Command)(target)
         command = typer.main.get_command(single)
         for parameter in command.params:
             if parameter.default != "":  # where nothing is the default, it may be said too
                 _refuse_empty(parameter)
         return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, a section for each group."""
+        for group, names in help_text.COMMANDS.items():
+            with formatter.section(group):
+                commands = [(name, self.get_command(ctx, name)) for name in names]
+                formatter.write_dl([(name, command.get_short_help_str(100)) for name, command in commands])
 
 
 def _refuse_empty(parameter: Any) -> None:
@@ -68,22 +77,22 @@ def _refuse_empty(parameter: Any) -> None:
     parameter.process_value = checked
 
 
-app = typer.Typer(cls=_LazyGroup, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(cls=_LazyGroup, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
 def _root(
     ctx: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
 ) -> None:
-    """Make photos 2, 4 or 8 times larger, faithfully or perceptually, on a plain CPU."""
+    """Make photos larger: 2, 4 or 8 times, or any size."""
     if version:
         from fourpass import __version__
 
         print(f"fourpass {__version__}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        print(ctx.get_help())
+        print(help_text.START)
 
 
 def main() -> None:

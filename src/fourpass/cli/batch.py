@@ -12,26 +12,33 @@ from fourpass.defaults import DEFAULT_MODEL
 
 
 def batch(
-    source: str = typer.Argument(..., metavar="INPUT", help="Folder, .txt list, or URL like s3://bucket/photos."),
-    target: str = typer.Argument(..., metavar="OUTPUT", help="Folder or URL; also holds the manifest to resume from."),
-    address: str | None = typer.Option(None, help="Of a Ray cluster; default: this machine."),
-    workers: int = typer.Option(1, help="Actors, each with its own network."),
-    threads: int | None = typer.Option(None, help="Processors for each worker; default: as the backend sees fit."),
-    attempts: int = typer.Option(3, help="How many workers a picture may take with it before it is set aside."),
-    scale: float | None = typer.Option(None, "-s", "--scale", help="Factor; default: 4."),
-    longest: int | None = typer.Option(None, help="Pixels of the longer side, instead of a factor."),
-    megapixels: float | None = typer.Option(None, help="Output area, instead of a factor."),
-    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
-    strength: float | None = typer.Option(None, help="0: true to the input ... 1: sharpest look."),
-    restore: str = typer.Option(
-        "auto", help="0: as it is ... 1: cleaned of JPEG blocks, noise, blur; auto: as each needs."
+    source: str = typer.Argument(
+        ..., metavar="INPUT", help="A folder, a .txt list, or a URL such as s3://bucket/photos."
     ),
-    fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
-    ext: str = typer.Option("auto", "-f", "--ext", help="Output format; auto: that of each input."),
-    quality: int | None = typer.Option(None, help="1..100 for JPEG, WebP, AVIF."),
-    strip: bool = typer.Option(False, "--strip", help="Drop metadata but for the colour profile."),
+    target: str = typer.Argument(
+        ..., metavar="OUTPUT", help="A folder or URL; it also holds the manifest to resume from."
+    ),
+    address: str | None = typer.Option(None, help="Address of a Ray cluster. Default: this machine."),
+    workers: int = typer.Option(1, help="Worker processes; each loads the network."),
+    threads: int | None = typer.Option(None, help="Processor threads of each worker. Default: the backend decides."),
+    attempts: int = typer.Option(3, help="Set a picture aside after it has crashed this many workers."),
+    scale: float | None = typer.Option(None, "-s", "--scale", help="Factor, any number. Default: 4."),
+    longest: int | None = typer.Option(None, help="Longer side of the output in pixels, instead of a factor."),
+    megapixels: float | None = typer.Option(None, help="Output area in megapixels, instead of a factor."),
+    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="A packaged model, or a weights file."),
+    strength: float | None = typer.Option(None, help="From 0, faithful to the input, to 1, the sharpest look."),
+    restore: str = typer.Option(
+        "auto", help="From 0, as it is, to 1, cleaned of JPEG blocks, noise and blur; auto: as each picture needs."
+    ),
+    fp32: bool = typer.Option(False, "--fp32", help="Use full precision even where bf16 would be faster."),
+    ext: str = typer.Option("auto", "-f", "--ext", help="Output format; auto keeps the input's."),
+    quality: int | None = typer.Option(None, help="1..100, for JPEG, WebP and AVIF."),
+    strip: bool = typer.Option(False, "--strip", help="Drop metadata, but keep the colour profile."),
 ) -> None:
-    """Upscale many pictures; the same command goes on where a run was stopped. Exit code 1: some failed."""
+    """Upscale many pictures on one machine or a cluster; rerun the same command to resume.
+
+    Exit code: 0 all done; 1 some pictures failed.
+    """
     from fourpass import batch as module
     from fourpass.cli import options
     from fourpass.imaging import formats

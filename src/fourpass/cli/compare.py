@@ -13,19 +13,17 @@ from fourpass.errors import ConfigError
 
 
 def compare(
-    pictures: list[Path] = typer.Argument(
-        None, help="Two or more pictures, or folders of pictures; NAME=PATH names one."
-    ),
-    reference: Path | None = typer.Option(None, help="The ground truth: a picture, or a folder of pictures."),
-    output: Path = typer.Option(Path("compare.html"), "-o", "--output", help="The page to write."),
-    scale: int = typer.Option(4, help="Of the results; decides names on disk and how far the reference is cropped."),
-    metrics: str = typer.Option("psnr,ssim,niqe", help="psnr, rmse, ssim, niqe, brisque, ma, pi."),
-    ma_model: Path | None = typer.Option(None, help="Ma's model.mat, for ma and pi."),
-    channel: str = typer.Option("y", help="Of PSNR, RMSE and SSIM: y, y8, gray or rgb."),
-    border: int = typer.Option(4, help="Pixels left out on each side."),
+    pictures: list[Path] = typer.Argument(None, help="Two or more pictures or folders; NAME=PATH gives one a name."),
+    reference: Path | None = typer.Option(None, help="The ground truth: a picture or a folder."),
+    output: Path = typer.Option(Path("compare.html"), "-o", "--output", help="The HTML page to write."),
+    scale: int = typer.Option(4, help="Scale of the results; it decides file names and how the reference is cropped."),
+    metrics: str = typer.Option("psnr,ssim,niqe", help="Any of psnr, rmse, ssim, niqe, brisque, ma, pi."),
+    ma_model: Path | None = typer.Option(None, help="The authors' model.mat, for ma and pi."),
+    channel: str = typer.Option("y", help="Channel for PSNR, RMSE and SSIM: y, y8, gray or rgb."),
+    border: int = typer.Option(4, help="Pixels to crop from each side."),
     votes: list[Path] = typer.Option([], help="Rate exported votes instead of writing a page; may be repeated."),
 ) -> None:
-    """Write a standalone page: slider, synchronised zoom, numbers, difference map, blind test with a rating."""
+    """Write an HTML page to compare results: slider, zoom, metrics and a blind test."""
     from fourpass.evaluation.compare import load_entries, page, rate_votes
     from fourpass.evaluation.measures import choose
     from fourpass.imaging.formats import SUFFIXES

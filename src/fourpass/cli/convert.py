@@ -10,12 +10,12 @@ import typer
 
 def convert(
     source: Path = typer.Argument(..., help="A .pb, .pt, .pth, .ckpt, .npz or foreign .safetensors file."),
-    output: Path | None = typer.Option(None, "-o", "--output", help="Where to write; default: beside the source."),
-    lineage: str | None = typer.Option(None, help="Lineage id to record; default: from the contents."),
-    licence: str = typer.Option("unknown", help="SPDX identifier of the weights' licence, to record."),
+    output: Path | None = typer.Option(None, "-o", "--output", help="Output file. Default: beside the source."),
+    lineage: str | None = typer.Option(None, help="Lineage to record. Default: derived from the contents."),
+    licence: str = typer.Option("unknown", help="Licence to record, as an SPDX identifier."),
     full: bool = typer.Option(False, "--fp32", help="Store float32 instead of float16."),
 ) -> None:
-    """Convert released weights (frozen TensorFlow graphs, PyTorch checkpoints) to fourpass safetensors."""
+    """Convert released TensorFlow or PyTorch weights to fourpass safetensors."""
     from fourpass import weights
     from fourpass.conversion import convert as read
     from fourpass.disk import overwriting
@@ -24,7 +24,7 @@ def convert(
     target = output or source.with_suffix(".safetensors")
     overwriting.check([source], [target], way_out="name another file with --output")
     if output is None and os.path.exists(target):
-        raise ConfigError(f"{target}: is there already; delete it, or say with --output where to write")
+        raise ConfigError(f"{target}: already exists; delete it, or name another file with --output")
     converted = read(source, lineage=lineage, licence=licence)
     weights.save(converted, target, half=not full)
     metadata = converted.metadata

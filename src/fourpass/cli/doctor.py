@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def doctor(
     backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
-    device: str = typer.Option("auto", help="As upscale takes it."),
-    threads: int | None = typer.Option(None, help="As upscale takes it."),
-    fp32: bool = typer.Option(False, "--fp32", help="As upscale takes it."),
+    device: str = typer.Option("auto", help="As in fourpass upscale."),
+    threads: int | None = typer.Option(None, help="As in fourpass upscale."),
+    fp32: bool = typer.Option(False, "--fp32", help="As in fourpass upscale."),
 ) -> None:
-    """Say how upscaling will run on this machine, and why; then run a small picture through it."""
+    """Show what fourpass will use on this machine, and why, and test it."""
     from fourpass import __version__
     from fourpass.engine import backends, hardware
     from fourpass.engine.engine import Engine

@@ -31,28 +31,28 @@ _MOST_PAIRS = 24  # more pairs than these are in the files, and not in the termi
 
 def evaluate(
     more: list[Path] = typer.Argument(None, hidden=True),
-    data: list[Path] = typer.Option(..., help="Folders of ground truth in any of five layouts, or of such folders."),
+    data: list[Path] = typer.Option(..., help="Folders of ground-truth pictures, or a folder of such folders."),
     methods: list[str] = typer.Option(
         ["bicubic,eusr"],
-        help="[NAME=]SOURCE[@PATH],...: bicubic, ground-truth, packaged weights, .safetensors, .onnx or a folder of "
-        "results; @x2-x2, @x8-downscale, @self-ensemble, @strength:0.5.",
+        help="[NAME=]SOURCE[@PATH],... A source is bicubic, ground-truth, a packaged model, a .safetensors or .onnx "
+        "file, or a folder of results; a path is @x2-x2, @x8-downscale, @self-ensemble or @strength:0.5.",
     ),
-    scale: int = typer.Option(4, help="Upscaling factor: 2, 4 or 8 (3 for results and networks that have it)."),
-    output: Path = typer.Option(..., "-o", "--output", help="Folder for tables and numbers."),
-    metrics: str = typer.Option("psnr,ssim,niqe,ma", help="psnr, rmse, ssim, niqe, brisque, ma, pi, lr_psnr."),
-    ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
+    scale: int = typer.Option(4, help="Upscaling factor: 2, 4 or 8 (3 for results and networks that support it)."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder for the tables."),
+    metrics: str = typer.Option("psnr,ssim,niqe,ma", help="Any of psnr, rmse, ssim, niqe, brisque, ma, pi, lr_psnr."),
+    ma_model: Path | None = typer.Option(None, help="The authors' model.mat, for ma and pi."),
     channel: str = typer.Option(
-        "y", help="Of PSNR, RMSE and SSIM: y, y8 (rounded, as the paper's tables), gray or rgb."
+        "y", help="Channel for PSNR, RMSE and SSIM: y, y8 (rounded, as in the paper), gray or rgb."
     ),
     ssim_region: str = typer.Option(
-        "valid", help="valid: where SSIM's window fits; same: every pixel, as MATLAB. The paper's: --channel y8, same."
+        "valid", help="valid: only where SSIM's window fits; same: every pixel, as in MATLAB and the paper."
     ),
-    border: int = typer.Option(4, help="Pixels left out on each side; the paper leaves out 4."),
-    self_ensemble: bool = typer.Option(False, help="Average each network over eight flips and turns."),
-    save_images: bool = typer.Option(False, help="Keep the upscaled pictures in the output folder."),
-    workers: int = typer.Option(0, help="Measuring processes; 0: one for each core."),
+    border: int = typer.Option(4, help="Pixels to crop from each side; the paper crops 4."),
+    self_ensemble: bool = typer.Option(False, help="Average each network over 8 rotations and flips."),
+    save_images: bool = typer.Option(False, help="Save the upscaled pictures in the output folder."),
+    workers: int = typer.Option(0, help="Measuring processes; 0: one per core."),
 ) -> None:
-    """Measure methods on evaluation sets: per-image CSV, a summary with confidence intervals, a test of every pair."""
+    """Measure methods on test sets, with confidence intervals and significance tests."""
     from fourpass.engine.hardware import usable_cpus
     from fourpass.evaluation.evaluate import evaluate as run
     from fourpass.evaluation.measures import choose

@@ -8,9 +8,9 @@ import typer
 
 
 def models(
-    as_json: bool = typer.Option(False, "--json", help="Print as JSON, everything that is known of each."),
+    as_json: bool = typer.Option(False, "--json", help="Print all metadata as JSON."),
 ) -> None:
-    """List the packaged weights: for -n of upscale, or what scores pictures."""
+    """List the packaged models."""
     from dataclasses import asdict
 
     from fourpass import weights

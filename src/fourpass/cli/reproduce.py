@@ -22,27 +22,29 @@ ITEMS = (*TABLES, "fig1", "fig6", *PICTURES[1:])
 
 def reproduce(
     words: list[str] = typer.Argument(..., metavar="ITEM...", help="table1 to table5, fig1, fig6 to fig11, or all."),
-    output: Path = typer.Option(Path("results"), "-o", "--output", help="Folder that the files go to."),
+    output: Path = typer.Option(Path("results"), "-o", "--output", help="Folder for the results."),
     formats: str = typer.Option(
-        "", "--format", help="Tables: md,tex,csv,json; figures: png,svg,pdf. Default md or png."
+        "", "--format", help="Tables: md,tex,csv,json; figures: png,svg,pdf. Default: md or png."
     ),
     data: list[Path] = typer.Option(
         [],
-        help="Evaluation sets to measure on now; without, committed results are shown. Of all: the folder of all data.",
+        help="Test sets to measure on now. Default: show the committed results. For all: the folder of all data.",
     ),
-    methods: list[str] = typer.Option([], help="NAME=SOURCE[@PATH],... to measure now; NAME as in the paper's table."),
+    methods: list[str] = typer.Option([], help="NAME=SOURCE[@PATH],... to measure; NAME as in the paper's table."),
     results: list[Path] = typer.Option(
-        [], help="summary.csv files of fourpass evaluate, shown in place of committed rows."
+        [], help="summary.csv files of fourpass evaluate to show instead of the committed rows."
     ),
-    alone: bool = typer.Option(False, "--alone", help="Show no committed rows beside those of --results and --data."),
-    ma_model: Path | None = typer.Option(None, help="Ma's model.mat; without it SR scores say that they need it."),
-    recipes: str = typer.Option("authors", help="Of all: authors, paper, cpu or tiny; see docs/reproduce.md."),
-    device: str = typer.Option("auto", help="Of all: auto, cpu or cuda."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Of all: say what is missing and print the commands."),
+    alone: bool = typer.Option(False, "--alone", help="Hide the committed rows; show only --results and --data."),
+    ma_model: Path | None = typer.Option(None, help="The authors' model.mat, for the SR scores."),
+    recipes: str = typer.Option("authors", help="For all: authors, paper, cpu or tiny."),
+    device: str = typer.Option("auto", help="For all: auto, cpu or cuda."),
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="For all: list missing data, print the commands, run nothing."
+    ),
 ) -> None:
-    """Write a table or figure of the paper, ours beside the paper's; what is missing is there, and says so.
+    """Write the paper's tables and figures, with our results beside the paper's.
 
-    `all` trains, measures and draws everything from a folder of data, and goes on where it was stopped.
+    `all` trains, measures and draws everything from a folder of data; rerun it to resume.
     """
     if words[0] == "all":
         _everything([*data, *map(Path, words[1:])], recipes, device, output, dry_run)
@@ -56,16 +58,19 @@ def reproduce(
 
 def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_run: bool) -> None:
     """Say what is missing, and run the rest."""
-    from fourpass.reproduction.plan import ReproductionPlan, recipe_folder
+    from fourpass.reproduction.plan import ReproductionPlan
     from fourpass.reproduction.run import run
     from fourpass.reproduction.sources import SOURCES, missing
+    from fourpass.training import recipe_files
 
     if len(roots) != 1:
-        raise ConfigError("all takes one folder of data: --data ROOT; docs/reproduce.md says what goes into it")
+        raise ConfigError(
+            "all takes one folder of data: --data ROOT; docs/tutorials/reproduce.md says what goes into it"
+        )
     (root,) = roots
     if not root.is_dir():
-        raise ConfigError(f"{root}: no such folder; docs/reproduce.md says what goes into it")
-    steps = ReproductionPlan(recipes, root, output, recipe_folder(), device).steps()
+        raise ConfigError(f"{root}: no such folder; docs/tutorials/reproduce.md says what goes into it")
+    steps = ReproductionPlan(recipes, root, output, recipe_files.folder(), device).steps()
     lacking = missing(root)
     wanted = {name for step in steps for name in step.sources}
     for name, why in lacking.items():
@@ -147,7 +152,9 @@ def _measured(
     alone = alone or number in SEPARATE
     found = {} if data and alone and not results else measured_rows(number, results, alone=alone)
     if data:
-        protocol = protocol_of(4, "y8", 4, ma_model, "same")  # the closest to the paper's own, see docs/metrics.md
+        protocol = protocol_of(
+            4, "y8", 4, ma_model, "same"
+        )  # the closest to the paper's own, see docs/reference/metrics.md
         chosen = _methods(f"table{number}", methods)
         if not chosen:
             raise ConfigError(

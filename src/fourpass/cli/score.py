@@ -16,18 +16,16 @@ METRICS = ("niqe", "brisque", "ma", "pi")
 
 def score(
     images: list[Path] = typer.Argument(..., help="Pictures."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON, one object a picture."),
-    heat_map: Path | None = typer.Option(
-        None, "--map", help="Picture to write: scores over the patches of one picture."
-    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object per picture."),
+    heat_map: Path | None = typer.Option(None, "--map", help="Write a heat map of the scores; takes one picture."),
     aesthetic: str = typer.Option("aesthetic", help="Weights of the aesthetic predictor: a packaged name or a file."),
     subjective: str = typer.Option("subjective", help="Weights of the subjective predictor."),
-    metrics: str = typer.Option("niqe", help="Also measure, separated by commas: niqe, brisque, ma, pi, or none."),
-    ma_model: Path | None = typer.Option(None, help="Ma's model.mat, for ma and pi."),
+    metrics: str = typer.Option("niqe", help="Metrics to add, separated by commas: niqe, brisque, ma, pi, or none."),
+    ma_model: Path | None = typer.Option(None, help="The authors' model.mat, for ma and pi."),
     backend: str = typer.Option("auto", help="auto, openvino or onnxruntime."),
-    threads: int | None = typer.Option(None, help="Processor threads; default: all."),
+    threads: int | None = typer.Option(None, help="Processor threads. Default: all."),
 ) -> None:
-    """Print how people would rate pictures, 1..10: beauty (aesthetic) and technical quality (subjective)."""
+    """Predict how people would rate pictures, from 1 to 10: beauty and technical quality."""
     from fourpass.disk import overwriting
     from fourpass.errors import ConfigError
     from fourpass.imaging import files

@@ -17,22 +17,22 @@ def serve(
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int = typer.Option(8000, help="Port to listen on."),
     open_: bool = typer.Option(False, "--open", help="Open the page in this machine's browser."),
-    token: str | None = typer.Option(None, envvar="FOURPASS_TOKEN", help="Bearer token that requests must carry."),
+    token: str | None = typer.Option(None, envvar="FOURPASS_TOKEN", help="Bearer token that requests must send."),
     name: list[str] = typer.Option([], help="Host name that browsers may use without a token; may be repeated."),
-    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="Packaged name or path of the weights."),
-    workers: int = typer.Option(1, help="Processes that upscale; each holds the network."),
+    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="A packaged model, or a weights file."),
+    workers: int = typer.Option(1, help="Worker processes; each loads the network."),
     queue: int = typer.Option(32, help="Jobs that may wait."),
-    max_megabytes: float = typer.Option(64, help="Of an upload."),
-    max_megapixels: float = typer.Option(40, help="Of an input picture."),
-    max_output_megapixels: float = typer.Option(400, help="Of an output picture."),
-    job_minutes: float = typer.Option(30, help="A job that takes longer is stopped."),
-    keep_minutes: float = typer.Option(60, help="How long results are kept."),
-    keep_gigabytes: float = typer.Option(4, help="Of results on disk; the oldest go first."),
+    max_megabytes: float = typer.Option(64, help="Largest upload."),
+    max_megapixels: float = typer.Option(40, help="Largest input picture."),
+    max_output_megapixels: float = typer.Option(400, help="Largest output picture."),
+    job_minutes: float = typer.Option(30, help="Stop a job that takes longer."),
+    keep_minutes: float = typer.Option(60, help="Delete results after this long."),
+    keep_gigabytes: float = typer.Option(4, help="Disk space for results; the oldest are deleted first."),
     folder: Path | None = typer.Option(
-        None, help="Where the server makes its folder for uploads and results; default: among temporary files."
+        None, help="Parent folder for uploads and results. Default: the temporary folder."
     ),
 ) -> None:
-    """Serve a page to drop photos on, and an HTTP API, on this machine."""
+    """Serve a web page to drop photos on, and an HTTP API."""
     from fourpass.errors import ConfigError, missing_extra
 
     try:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import typer
 
+from fourpass.cli import help as help_text
+
 # phase -> module with RECIPE, the dataclass of its settings (or RECIPES, one a phase), and prepare(recipe, data, ...),
 # which returns the phase.
 PHASES = {
@@ -35,23 +37,30 @@ PHASES = {
 
 def train(
     phase: str = typer.Argument(..., help=f"What to train: {', '.join(PHASES)}."),
-    data: list[Path] = typer.Option(..., help="Folder of the phase's data; may be given several times."),
-    out: Path = typer.Option(..., help="Folder of the run; goes on from the checkpoint in it if there is one."),
-    recipe: Path | None = typer.Option(None, help="TOML file of what differs from the paper's numbers."),
-    init: str = typer.Option("", help="Weights to start from: a packaged name or a file."),
-    validation: Path | None = typer.Option(
-        None, help="Folder of pictures to validate on: not trained on, and in no test set."
+    data: list[Path] = typer.Option(..., help="Folder of training data; may be repeated."),
+    out: Path = typer.Option(..., help="Folder of the run; an existing checkpoint in it is resumed."),
+    recipe: str | None = typer.Option(
+        None,
+        autocompletion=help_text.recipes,
+        help="What differs from the paper's settings: a packaged recipe such as cpu/eusr (fourpass recipes lists them) "
+        "or a TOML file.",
     ),
-    time_budget: str = typer.Option("", help="Stop after this long, resumable: 90s, 20m, 3h."),
-    cache: Path | None = typer.Option(None, help="Folder of decoded pictures; default: below ~/.cache."),
+    init: str = typer.Option("", help="Weights to start from: a packaged name or a file."),
+    validation: Path | None = typer.Option(None, help="Folder of held-out pictures to validate on; not a test set."),
+    time_budget: str = typer.Option("", help="Stop after this long, to resume later: 90s, 20m, 3h."),
+    cache: Path | None = typer.Option(None, help="Folder for decoded pictures. Default: below ~/.cache."),
     device: str = typer.Option("auto", help="auto, cpu or cuda."),
-    settings: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="Override a key of the recipe."),
+    settings: list[str] = typer.Option(
+        [], "--set", metavar="KEY=VALUE", help="Override one setting of the recipe; may be repeated."
+    ),
 ) -> None:
-    """Train a network; the same command goes on with a run that was stopped."""
+    """Train a network; rerun the same command to resume."""
     from fourpass.errors import ConfigError, missing_extra
+    from fourpass.training import recipe_files
 
     if phase not in PHASES:
         raise ConfigError(f"phase {phase!r} is not one of {', '.join(PHASES)}")
+    recipe_file = recipe_files.find(recipe) if recipe else None
     budget = parse_duration(time_budget) if time_budget else None
     if importlib.util.find_spec("torch") is None:
         raise missing_extra("train", "torch")
@@ -64,9 +73,9 @@ def train(
         overrides["init"] = init
     module = importlib.import_module(PHASES[phase])
     kind = module.RECIPES[phase] if hasattr(module, "RECIPES") else module.RECIPE
-    chosen = recipes.load(kind, recipe, overrides)
+    chosen = recipes.load(kind, recipe_file, overrides)
     named = [value for value in asdict(chosen).values() if isinstance(value, str)]
-    _refuse_overwriting(out, [*data, *([validation] if validation else [])], [recipe, *named])
+    _refuse_overwriting(out, [*data, *([validation] if validation else [])], [recipe_file, *named])
     distributed.start(pick_device(device))
     try:
         prepared = module.prepare(chosen, data, validation=validation, cache=cache, device=device, report=_report)

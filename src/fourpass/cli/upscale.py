@@ -22,67 +22,81 @@ if TYPE_CHECKING:
 
 
 def upscale(
-    pictures: list[str] | None = typer.Argument(None, metavar="INPUT...", help="Pictures, folders, or - for stdin."),
-    inputs: list[str] | None = typer.Option(None, "-i", "--input", help="The same as INPUT; may be repeated."),
+    pictures: list[str] | None = typer.Argument(
+        None, metavar="INPUT...", help="Pictures, folders, or - for standard input."
+    ),
+    inputs: list[str] | None = typer.Option(None, "-i", "--input", help="Another input; may be repeated."),
     output: str | None = typer.Option(
-        None, "-o", "--output", help="File or folder to write, or - for stdout; default: beside the input, as NAME_x4."
+        None,
+        "-o",
+        "--output",
+        help="Output file or folder, or - for standard output. Default: NAME_x4 beside the input.",
     ),
-    scale: float | None = typer.Option(None, "-s", "--scale", help="Factor, any number; default: 4."),
+    scale: float | None = typer.Option(None, "-s", "--scale", help="Factor, any number. Default: 4."),
     model: str = typer.Option(
-        DEFAULT_MODEL, "-n", "--model", help="Packaged model (see: fourpass models), or a .safetensors or .onnx file."
+        DEFAULT_MODEL,
+        "-n",
+        "--model",
+        help="A packaged model (fourpass models lists them), or a .safetensors or .onnx file.",
     ),
-    tile: int = typer.Option(0, "-t", "--tile", help="Side of a tile, in input pixels; 0: from the memory at hand."),
-    width: int | None = typer.Option(None, help="Output width, instead of a factor."),
-    height: int | None = typer.Option(None, help="Output height, instead of a factor."),
-    longest: int | None = typer.Option(None, help="Pixels of the output's longer side, instead of a factor."),
-    megapixels: float | None = typer.Option(None, help="Output area in millions of pixels, instead of a factor."),
-    fit: str | None = typer.Option(None, metavar="WxH", help="The largest output that fits into a box of this size."),
-    strength: float | None = typer.Option(None, help="0: true to the input ... 1: sharpest look."),
+    tile: int = typer.Option(0, "-t", "--tile", help="Tile size in input pixels; 0 picks one to fit the free memory."),
+    width: int | None = typer.Option(None, help="Output width in pixels, instead of a factor."),
+    height: int | None = typer.Option(None, help="Output height in pixels, instead of a factor."),
+    longest: int | None = typer.Option(None, help="Longer side of the output in pixels, instead of a factor."),
+    megapixels: float | None = typer.Option(None, help="Output area in megapixels, instead of a factor."),
+    fit: str | None = typer.Option(
+        None, metavar="WxH", help="The largest output that fits inside WxH, such as 1920x1080."
+    ),
+    strength: float | None = typer.Option(None, help="From 0, faithful to the input, to 1, the sharpest look."),
     strength_map: Path | None = typer.Option(
-        None, metavar="MASK", help="Picture that says the strength by place: black 0, white 1."
+        None, metavar="MASK", help="Vary the strength across the image: black in MASK is 0, white is 1."
     ),
     restore: str = typer.Option(
         "auto", help="0: as it is ... 1: cleaned of JPEG blocks, noise and blur; auto: as much as each picture needs."
     ),
     perceptual: str | None = typer.Option(
-        None, metavar="MODEL", help="What -n is blended with at a strength above 0; default: the packaged pair."
+        None, metavar="MODEL", help="The perceptual model to blend with -n. Default: its packaged partner."
     ),
     blend_pixels: bool = typer.Option(
-        False, "--blend-pixels", help="Blend what the two give, not their weights; for models of different lineages."
+        False,
+        "--blend-pixels",
+        help="Blend the two outputs instead of the weights, for models that were not trained together.",
     ),
     consistency: bool = typer.Option(
-        False, "--consistency", help="Correct the output until it shrinks back to its input within 1/255."
+        False, "--consistency", help="Correct the output until it shrinks back to the input, to within 1/255."
     ),
     disagreement: Path | None = typer.Option(
-        None, metavar="MAP", help="Picture to write: white where the sharp look may be invented; takes one input."
+        None, metavar="MAP", help="Also write a map that is white where detail may be invented; takes one input."
     ),
     self_ensemble: bool = typer.Option(
-        False, "-x", "--self-ensemble", help="Average over 8 turns and flips: a little better, 8 times the time."
+        False, "-x", "--self-ensemble", help="Average 8 rotations and flips: slightly better, 8 times slower."
     ),
-    fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
+    fp32: bool = typer.Option(False, "--fp32", help="Use full precision even where bf16 would be faster."),
     backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
-    device: str = typer.Option("auto", help="auto, cpu, gpu, gpu:1 (the second) or npu; see fourpass doctor."),
-    threads: int | None = typer.Option(None, help="Processors to use; default: as the backend sees fit."),
-    max_memory: str | None = typer.Option(
-        None, help="Memory for upscaling, such as 2G; default: half of what is free."
+    device: str = typer.Option(
+        "auto", help="auto, cpu, gpu, gpu:1 (the second GPU) or npu; fourpass doctor lists them."
     ),
-    max_pixels: str | None = typer.Option(None, help="Refuse inputs with more pixels; default: 250M."),
-    suffix: str | None = typer.Option(None, help="Append _SUFFIX to the names of outputs."),
+    threads: int | None = typer.Option(None, help="Processor threads. Default: the backend decides."),
+    max_memory: str | None = typer.Option(None, help="Memory limit, such as 2G. Default: half of the free memory."),
+    max_pixels: str | None = typer.Option(None, help="Largest input accepted, in pixels. Default: 250M."),
+    suffix: str | None = typer.Option(None, help="Add _SUFFIX to output names."),
     ext: str = typer.Option(
-        "auto", "-f", "--ext", help="Output format: auto (that of each input), jpg, png, webp, tif, avif or gif."
+        "auto", "-f", "--ext", help="Output format: jpg, png, webp, tif, avif, gif, or auto to keep the input's."
     ),
     quality: int | None = typer.Option(
-        None, help="1..100 for JPEG (default 95), WebP (95), AVIF (80); 100 is lossless in the last two."
+        None, help="1..100. Default: JPEG and WebP 95, AVIF 80. 100 is lossless in WebP and AVIF."
     ),
-    strip: bool = typer.Option(False, "--strip", help="Drop EXIF, XMP, IPTC, resolution; the colour profile stays."),
-    recursive: bool = typer.Option(False, "-r", "--recursive", help="Also folders inside folders; the tree is kept."),
-    resume: bool = typer.Option(False, "--resume", help="Remember finished files in the output folder; skip those."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be done; write nothing."),
-    report: str | None = typer.Option(None, "--json", metavar="REPORT", help="Write a report as JSON; - for stdout."),
+    strip: bool = typer.Option(False, "--strip", help="Drop metadata, but keep the colour profile."),
+    recursive: bool = typer.Option(False, "-r", "--recursive", help="Include subfolders, and keep their structure."),
+    resume: bool = typer.Option(False, "--resume", help="Skip files that an earlier run has finished."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; write nothing."),
+    report: str | None = typer.Option(
+        None, "--json", metavar="REPORT", help="Write a JSON report; - for standard output."
+    ),
 ) -> None:
-    """Upscale pictures; metadata, colour profile, transparency and every frame are kept.
+    """Upscale pictures; metadata, colour profiles, transparency and frames are preserved.
 
-    Exit code: 0 all done; 1 a picture failed, the others are done; 2 nothing was begun.
+    Exit code: 0 all done; 1 some pictures failed, the others are done; 2 nothing was started.
     """
     from fourpass.cli import options
     from fourpass.disk import overwriting
@@ -212,7 +226,7 @@ def _keep_what_is_there(pairs: list[FilePair]) -> None:
     """Refuse to replace a file in a place that nobody named."""
     for pair in pairs:
         if os.path.exists(pair.target):
-            raise ConfigError(f"{pair.target}: is there already; delete it, or say with -o where to write")
+            raise ConfigError(f"{pair.target}: already exists; delete it, or name an output with -o")
 
 
 def _upscaler(model: Model, held: dict[str, Any] | None, **options: Any) -> Upscaler:

@@ -13,20 +13,20 @@ class Engine:
     """Runs networks. Give one engine to several upscalers, or let each make its own.
 
     Args:
-        backend: a key of `fourpass.engine.backends.BACKENDS`, or ``auto``: the first that is installed and has the
-            device.
-        device: ``auto``, ``cpu``, ``gpu`` (the first), ``gpu:1`` or ``npu``. ``auto`` is what the backend prefers.
+        backend: a key of `fourpass.engine.backends.BACKENDS`, or ``auto``: the first one that is installed and has
+            the device.
+        device: ``auto`` (the backend's choice), ``cpu``, ``gpu`` (the first), ``gpu:1`` (the second) or ``npu``.
         precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the processor has instructions for it, else fp32.
-        threads: how many on a processor; None leaves it to the backend.
+        threads: processor threads. Default: the backend decides.
 
     Attributes:
-        backend, device, precision, threads: what runs.
-        reason: why this backend, in words.
+        backend, device, precision, threads: what was chosen.
+        reason: why this backend was chosen, in words.
         bytes_a_feature: see `fourpass.engine.backends.Backend`.
 
     Raises:
-        ConfigError: a value is unknown, or the precision is one that the backend does not run well here.
-        BackendError: the backend is not installed, none is, or there is no such device.
+        ConfigError: an unknown value, or a precision that the backend does not run well on this machine.
+        BackendError: the backend is not installed, no backend is installed, or there is no such device.
     """
 
     def __init__(

@@ -195,7 +195,7 @@ def _notes(shown: Sequence[Row]) -> list[str]:
         notes.append(f"Protocol of {whose}: {protocol}.")
     notes.append("Paper: Y channel, 4 px cropped from each border (Choi et al. 2018, section 5).")
     notes += dict.fromkeys(f"{row['method']}: {row['note']}." for row in shown if row.get("note"))
-    return [*notes, f"'{NEEDS_MODEL}': Ma's SR score takes the authors' file; see docs/metrics.md."]
+    return [*notes, f"'{NEEDS_MODEL}': Ma's SR score takes the authors' file; see docs/reference/metrics.md."]
 
 
 def _keyed(rows: list[Row], file: Path) -> dict[Key, Row]:

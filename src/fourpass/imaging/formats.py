@@ -47,8 +47,8 @@ class Format:
 
 _ALL = frozenset({"icc", "exif", "xmp", "iptc", "dpi"})
 
-# Sides: JPEG's is that of libjpeg, WebP's of its bitstream, AVIF's of libvips's writer. Pixels: docs/files.md has the
-# measurement.
+# Sides: JPEG's is that of libjpeg, WebP's of its bitstream, AVIF's of libvips's writer. Pixels:
+# docs/reference/files.md has the measurement.
 FORMATS: Mapping[str, Format] = {
     "jpeg": Format(
         "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), 65_500, alpha=False, keeps=_ALL | {"comment"}, quality=95

@@ -1,7 +1,7 @@
 """The SR score of Ma et al. ("Learning a No-Reference Quality Metric for Single-Image Super-Resolution", 2017).
 
 Three random forests, one for each family of features, and a linear regression of what they say. Forests and regression
-are read from the authors' ``model.mat``, which does not come with fourpass (docs/metrics.md says where it is).
+are read from the authors' ``model.mat``, which does not come with fourpass; docs/reference/metrics.md says where it is.
 """
 
 from __future__ import annotations

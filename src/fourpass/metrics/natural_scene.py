@@ -41,7 +41,8 @@ def normalise(plane: NDArray[np.float64], outside: Literal["edge", "constant"]) 
 
     Returns:
         (H, W) float64. Where a pixel equals its window's mean to rounding the result is exactly 0, because
-        the sign of a rounding error would decide which side of the distribution it is counted on (docs/metrics.md).
+        the sign of a rounding error would decide which side of the distribution it is counted on
+        (docs/reference/metrics.md).
     """
     padded = np.pad(plane, len(_WINDOW) // 2, mode=outside)
     mean, square = filter_valid(np.stack([padded, padded * padded]), _WINDOW)

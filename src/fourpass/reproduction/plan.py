@@ -209,16 +209,3 @@ class ReproductionPlan:
 
             yield Step("+".join(figures), draw, SETS, (name,), shown / f"{figures[-1]}.png")
         yield Step("table1", lambda _: ["reproduce", "table1", "-o", str(shown)], (), (), shown / "table1.md")
-
-
-def recipe_folder() -> Path:
-    """Return the folder of the recipes: within the installed package, or beside the sources.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    package = Path(__file__).parents[1]
-    for folder in (package / "recipes", package.parents[1] / "recipes"):
-        if (folder / "paper" / "eusr.toml").is_file():
-            return folder
-    raise ConfigError("the recipes are neither in the package nor beside it; install fourpass again, or clone it")

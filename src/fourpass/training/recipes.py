@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from fourpass.data.patches import DRAWS
 from fourpass.data.wear import Wear
 from fourpass.errors import ConfigError
+from fourpass.training import recipe_files
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -186,9 +187,9 @@ def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | 
 
     Args:
         kind: dataclass of the phase.
-        path: TOML file of keys of that dataclass; None for the defaults. Its key ``extends`` names a file, beside it or
-            relative to it, or several of them, whose keys hold unless it says otherwise; of several the last is the
-            strongest.
+        path: TOML file of keys of that dataclass; None for the defaults. Its key ``extends`` names one or more
+            recipes to start from: files relative to this one, or packaged recipes such as ``cpu/eusr``. A later one
+            overrides an earlier one, and the file itself overrides them all.
         overrides: more such keys, stronger than the file's.
 
     Raises:
@@ -254,7 +255,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     for base in [bases] if isinstance(bases, str) else bases:
         if not isinstance(base, str):
             raise ConfigError(f"{path}: extends = {bases!r} is not the name of a recipe file, or a list of such names")
-        below |= _read(path.parent / base, (*above, path.resolve()))
+        file = path.parent / base
+        below |= _read(file if file.is_file() else recipe_files.packaged(base) or file, (*above, path.resolve()))
     return below | values
 
 

@@ -47,30 +47,32 @@ def upscale(
     Args:
         image: one of
 
-            - a path: the file is read, and the result is written beside it as NAME_x4.EXT, or to `output`; metadata,
-              transparency and frames are kept;
+            - a path: the result is written beside it as NAME_x4.EXT, or to `output`; metadata, transparency and frames
+              are preserved;
             - a PIL image of mode 1, L, LA, P, PA, RGB, RGBA or I;16;
             - a numpy array: RGB (H, W, 3) or gray (H, W) or (H, W, 1), uint8, uint16, or float32 on 0..1; with
               transparency (H, W, 4) or (H, W, 2), uint8 or uint16;
             - a torch tensor (C, H, W) or (N, C, H, W), C 1 or 3, floating on 0..1, or uint8.
-        scale: output pixels an input pixel; None with no size: 4, or what a model has that has no 4.
-        strength: 0 (faithful) to 1 (perceptual); None: as `Upscaler` has it.
-        restore: 0 (as it is) to 1 (cleaned), or ``auto``, which is what None means, too; see `Upscaler`.
-        size: (rows, columns) of the output, instead of a scale; see `fourpass.upscaling.sizes.plan_size` for others.
-        output: where to write; only with a path.
-        self_ensemble: average over the eight turns and flips: 8 times the work.
+        scale: how many times larger; any positive number. Default: 4, or the model's own if it has no 4.
+        strength: from 0 (faithful) to 1 (perceptual). Default: see `Upscaler`.
+        restore: from 0 (as it is) to 1 (cleaned), or ``auto``. Default: auto; see `Upscaler`.
+        size: (rows, columns) of the output, instead of a scale. `fourpass.upscaling.sizes.plan_size` computes it from
+            a width, a height and more.
+        output: where to write; only for a path.
+        self_ensemble: average over the eight rotations and flips; takes 8 times as long.
         progress: called with the share that is done, 0..1.
-        model, engine, backend, device, precision, threads, tile, max_memory: as `Upscaler` takes them.
-        upscaler: one that is loaded already, instead of strength, restore and the line above; for several pictures.
+        model, engine, backend, device, precision, threads, tile, max_memory: see `Upscaler`.
+        upscaler: an `Upscaler` that is already loaded, instead of `strength`, `restore` and the
+            arguments above.
 
     Returns:
-        the path written, or a new picture of the kind, dtype, mode, channels and device of the given one. A PIL image
-        comes back as L, LA, RGB, RGBA or I;16: palettes, bits and transparent colours are expanded.
+        The path written, or a new picture of the same kind, dtype, mode, channels and device. A PIL image comes back
+        as L, LA, RGB, RGBA or I;16: palettes, 1-bit pixels and transparent colours are expanded.
 
     Raises:
-        ConfigError: arguments that cannot be carried out; output is the very file that is read.
-        ImageError: not a picture of these kinds, or a file that cannot be read or written.
-        WeightsError, BackendError: as `Upscaler` raises them.
+        ConfigError: arguments that contradict each other or are out of range; `output` is the input file.
+        ImageError: not one of these kinds of picture, or a file that cannot be read or written.
+        WeightsError, BackendError: see `Upscaler`.
     """
     if output is not None and not isinstance(image, (str, os.PathLike)):
         raise ConfigError("output is for a picture given by path; others are returned")
@@ -152,7 +154,7 @@ def _file(job: _Job, source: Path, output: str | os.PathLike[str] | None) -> Pat
     if output is None:
         target = source.with_name(source.stem + job.suffix(size) + source.suffix)
         if os.path.exists(target):
-            raise ImageError(f"{target}: is there already; delete it, or say where to write with output=")
+            raise ImageError(f"{target}: already exists; delete it, or name an output with output=")
     else:
         target = Path(output)
     settled, _ = job.upscaler.for_picture(picture.pixels, luma_table(source))

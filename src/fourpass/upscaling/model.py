@@ -37,9 +37,9 @@ def blend(first: ModelName, second: ModelName, share: float = 0.5, *, pixels: bo
     Args:
         first: the model at share 0: a packaged name, a path, or weights.
         second: the model at share 1.
-        share: 0..1.
-        pixels: blend what the two make of a picture instead of their weights, in twice the time. Needed where they are
-            of different lineages or architectures, and for ONNX files.
+        share: from 0 to 1.
+        pixels: blend the two outputs instead of the weights, in twice the time. Needed for models of different
+            lineages or architectures, and for ONNX files.
 
     Raises:
         ConfigError: the share is outside 0..1.

@@ -14,7 +14,7 @@ from fourpass.upscaling.network import Network
 
 SMALLEST = 16  # side of a tile, in input pixels
 # Bytes that output pixels take on their way out of the network, and those of the process beside the tiles
-# (docs/engine.md has the measurements).
+# (docs/explanation/engine.md has the measurements).
 _BYTES_OUT = 64.0
 _RESIDENT = 320 * 2**20
 # More memory than this makes tiles larger, but hardly less of them halo, and so hardly faster. It also makes the tiles,

@@ -37,21 +37,21 @@ class Upscaler:
     Args:
         model: a packaged name (``eusr``, ``fourpass``), a ``.safetensors`` path, an ``.onnx`` path, weights, or a
             `fourpass.blend` of two.
-        engine: what runs it, a `fourpass.Engine`; None: one made of `backend`, `device`, `precision` and `threads`.
-        backend, device, precision, threads: as `fourpass.Engine` has them.
-        tile: side of a tile in input pixels, its halo included; None: from the memory.
-        max_memory: bytes that upscaling may take, beside the picture itself; None: half of what is free, and no more
-            than is of use. Threads that upscale at the same time take as much each.
-        strength: 0 (faithful) to 1 (perceptual), a dial of the packaged families. None: a family stands where its
-            weights say (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run as they are.
-        restore: 0 (as it is) to 1 (cleaned of JPEG's blocks, noise and blur), a dial of the packaged families that have
-            worn weights. ``auto``: as much as each picture calls for, see `for_picture`; other models run as they are.
-        keep_colour: give EUSR's output the colours of its input back where they drifted, which takes some percent more
-            time; False for the network's bare output.
+        engine: a `fourpass.Engine` to run on. Default: one made from `backend`, `device`, `precision` and `threads`.
+        backend, device, precision, threads: see `fourpass.Engine`.
+        tile: side of a tile in input pixels, including its halo. Default: chosen to fit the memory.
+        max_memory: bytes that upscaling may use, beside the picture itself. Default: half of the free memory, up to
+            a useful maximum. Each thread that upscales at the same time uses this much.
+        strength: from 0 (faithful) to 1 (perceptual), for the packaged families. Default: what the weights say
+            (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run unblended.
+        restore: from 0 (as it is) to 1 (cleaned of JPEG blocks, noise and blur), for the packaged families that have
+            worn weights. ``auto``: as much as each picture needs, see `for_picture`; other models run unblended.
+        keep_colour: correct colours that EUSR shifts, which takes a few percent more time; False for the network's
+            bare output.
 
     Attributes:
-        scales: the trained scales, ascending. Other sizes are reached from the smallest sufficient one.
-        engine: which backend, device, precision and threads run, and why.
+        scales: the trained scales, ascending. Other sizes are made from the smallest one that suffices.
+        engine: the backend, device, precision and threads that run, and why.
 
     Raises:
         ConfigError: an argument is out of range, the strength has no weights to blend, or an engine is given and
@@ -113,7 +113,7 @@ class Upscaler:
 
     @property
     def default_scale(self) -> int:
-        """What is meant when neither scale nor size is given: the largest trained scale up to 4."""
+        """The scale that is used when neither scale nor size is given: the largest trained one up to 4."""
         return max((each for each in self.scales if each <= 4), default=self.scales[0])
 
     def prepare(self, scale: int) -> Run:
@@ -182,13 +182,13 @@ class Upscaler:
 
         Args:
             image: RGB (H, W, 3) or gray (H, W) or (H, W, 1); uint8, uint16, or float32 on 0..1.
-            scale: output pixels an input pixel, any positive number; None with no size: `default_scale`.
+            scale: how many times larger; any positive number. Default: `default_scale`.
             size: (rows, columns) of the output, instead of a scale.
-            self_ensemble: average the outputs for the eight turns and flips of the picture: 8 times the work.
-            progress: called with the share that is done, 0..1, now and then; what it raises stops the work.
+            self_ensemble: average over the eight rotations and flips; takes 8 times as long.
+            progress: called with the share that is done, 0..1, now and then; an exception from it stops the work.
 
         Returns:
-            an array of the same dtype and channels. It is made at the smallest trained scale that suffices, then
+            An array of the same dtype and channels. It is made at the smallest trained scale that suffices, then
             resampled once, antialiased, in float, and rounded once.
 
         Raises:
@@ -219,10 +219,10 @@ class Upscaler:
     ) -> Iterator[Pixels]:
         """Upscale a picture as a stream, so that the output need not fit into memory.
 
-        Args and what is raised: as `upscale` has them; arguments are checked before the first band is asked for.
+        Arguments and errors are those of `upscale`; arguments are checked before the first band is requested.
 
         Returns:
-            an iterator over bands of output rows, top to bottom; together they are what `upscale` returns.
+            An iterator over bands of output rows, top to bottom; together they equal what `upscale` returns.
         """
         image, size = self._checked(image, scale, size)
         settled, _ = self.for_picture(image)

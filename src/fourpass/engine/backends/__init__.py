@@ -35,7 +35,7 @@ class Backend(Protocol):
     Attributes:
         sources: kinds of `Source` that it loads.
         bytes_a_feature: memory that a running network takes for each feature of an output pixel of a tile, measured
-            (docs/engine.md).
+            (docs/explanation/engine.md).
     """
 
     sources: tuple[type, ...]

@@ -30,7 +30,7 @@ class Architecture(NamedTuple):
         scales: (**numbers) -> the trained scales.
         write: (layers, scale, **numbers) -> None; says the layers from the image to the result.
         features: (scale, **numbers) -> channels of its widest layers for each output pixel, for the memory it takes.
-        halo: pixels of surroundings that a tile needs, where that is known (docs/engine.md).
+        halo: pixels of surroundings that a tile needs, where that is known (docs/explanation/engine.md).
         carries_colour: whether a path takes the input's colours past the network.
     """
 
