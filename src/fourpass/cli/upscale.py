@@ -120,9 +120,10 @@ def upscale(
     chosen: Model = model
     if perceptual is not None:
         chosen = blend(model, perceptual, 0.5 if strength is None else strength, pixels=blend_pixels)
+    looks_back = any(value is not None and value is not False for value in held.values())
     upscaler = _upscaler(
         chosen,
-        held if report or any(value is not None and value is not False for value in held.values()) else None,
+        held if looks_back else None,
         backend=backend,
         device=device,
         precision=precision,
@@ -152,7 +153,7 @@ def upscale(
     others = [*([strength_map] if strength_map else []), *settings.weights_files(model, perceptual)]
     overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside])
     said = {"model": model, "strength": strength, **_how(upscaler), "settings": about}
-    failed = _run(found, wishes, upscaler, keeping, report, said, dry_run, disagreement)
+    failed = _run(found, wishes, upscaler, keeping, report, said, dry_run, disagreement, bool(report) or looks_back)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -165,6 +166,7 @@ def _run(
     about: dict[str, Any],
     dry_run: bool,
     disagreement: Path | None,
+    measure: bool,
 ) -> bool:
     """Do the work, and say what became of it; returns whether a file failed."""
     from fourpass.cli.report import Display, describe
@@ -187,7 +189,7 @@ def _run(
                     outcomes.append(item.outcome)
             else:
                 for outcome in work.upscale(
-                    items, upscaler, wishes, display, keeping, streams, disagreement=disagreement
+                    items, upscaler, wishes, display, keeping, streams, measure=measure, disagreement=disagreement
                 ):
                     outcomes.append(outcome)
                 display.summary(outcomes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import alpha, files, formats, limits, writer
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.upscaling.pictures import upscale_picture
+from fourpass.upscaling.results import FrameFacts, UpscaleResult
 from fourpass.upscaling.sizes import plan_size, trained_scale
 from fourpass.upscaling.upscaler import Progress, Upscaler
 
@@ -130,9 +132,10 @@ def upscale_file(
     wishes: Wishes,
     *,
     progress: Progress | None = None,
+    measure: bool = False,
     source_name: str | None = None,
     target_name: str | None = None,
-) -> tuple[str, ...]:
+) -> UpscaleResult[str | os.PathLike[str] | BinaryIO]:
     """Read, upscale and write one file; the output is never whole in memory.
 
     Args:
@@ -142,15 +145,17 @@ def upscale_file(
         planned: what `plan` said of this file.
         wishes: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
-        source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
+        measure: whether to find the facts of each frame; the result has none otherwise.
+        source_name, target_name: for messages; None: the paths, "data" for bytes and "output" for a stream.
 
     Returns:
-        in words, what of the input is not in the output: what the plan said, and what only the pixels tell.
+        the result, whose image is the target; lost is what the plan said, and what only the pixels tell.
 
     Raises:
         ImageError: the input cannot be read, or the output not written.
         ConfigError, BackendError: as `Upscaler.rows` does.
     """
+    began = time.monotonic()
     named = _name(source, source_name)
     picture = files.read(source, name=named, max_pixels=wishes.max_pixels)
     if picture.header.size != planned.source.size or picture.header.frames != planned.source.frames:
@@ -159,13 +164,22 @@ def upscale_file(
     header = picture.header.resized(planned.size)
     name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
     limits.check(header, planned.key, name, wishes.quality)
-    bands = upscale_picture(upscaler, picture, planned.size, self_ensemble=wishes.self_ensemble, progress=progress)
+    facts: list[FrameFacts] = []
+    bands = upscale_picture(
+        upscaler,
+        picture,
+        planned.size,
+        self_ensemble=wishes.self_ensemble,
+        progress=progress,
+        facts=facts.append if measure else None,
+    )
     options: dict[str, Any] = {"strip": wishes.strip, "quality": wishes.quality}
     if isinstance(target, (str, os.PathLike)):
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:
         _pour(target, bands, header, planned.key, name, options)
-    return (*planned.lost, *limits.lost_pixels(picture, planned.key))
+    lost = (*planned.lost, *limits.lost_pixels(picture, planned.key))
+    return UpscaleResult(target, planned.size, lost, tuple(facts), round(time.monotonic() - began, 3))
 
 
 def _pour(

@@ -6,11 +6,12 @@ import io
 import os
 import posixpath
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from fourpass.disk import atomic, overwriting
 from fourpass.errors import ConfigError, ImageError, missing_extra
 
+_Made = TypeVar("_Made")
 # Each process has a memory of its own, so that what one worker writes there no other finds.
 _PRIVATE = ("memory",)
 
@@ -53,22 +54,25 @@ def size(name: str) -> int | None:
         return None
 
 
-def write(name: str, make: Callable[[str | BinaryIO], None]) -> None:
+def write(name: str, make: Callable[[str | BinaryIO], _Made]) -> _Made:
     """Have a file written, whole or not at all.
 
     Args:
         name: its path or URL.
         make: given the path; of a store, given a stream whose contents are sent once it returns.
 
+    Returns:
+        what `make` returned.
+
     Raises:
         ImageError: it cannot be written. What `make` raises passes through.
     """
     if not is_url(name):
-        make(overwriting.local(name))
-        return
+        return make(overwriting.local(name))
     whole = io.BytesIO()
-    make(whole)
+    made = make(whole)
     put(name, whole.getvalue())
+    return made
 
 
 def put(url: str, data: bytes) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fourpass.errors import FourpassError, ImageError, WeightsError
 from fourpass.imaging import files
@@ -19,7 +18,7 @@ from fourpass.jobs.pairs import STANDARD, Pair
 from fourpass.jobs.record import Entry, Keeping, digest, is_done
 from fourpass.jobs.report import Outcome, Progress, Watcher
 from fourpass.upscaling.consistency import disagreement_picture
-from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
+from fourpass.upscaling.results import UpscaleResult, rounded
 from fourpass.upscaling.upscaler import Upscaler
 
 
@@ -84,11 +83,14 @@ def upscale(
     keeping: Keeping | None,
     streams: Streams,
     *,
+    measure: bool = False,
     disagreement: Path | None = None,
 ) -> Iterator[Outcome]:
     """Upscale the planned files one after the other; yields what became of each, the ones that cannot be included.
 
-    Where the upscaler finds it, the disagreement of a file's first frame is written to ``disagreement``.
+    Args:
+        measure: whether the outcomes are to say how true each file is to its input.
+        disagreement: where to write the disagreement of a file's first frame, if the upscaler finds it.
     """
     for item in items:
         outcome, target = item.outcome, item.pair.target
@@ -99,7 +101,7 @@ def upscale(
                 if keeping is not None and keeping.begun:
                     keeping.record.add(target, {"status": "begun", "settings": keeping.settings})
                 progress = watcher.begin(Path(item.pair.source).name, item.plan.pixels)
-                upscale_one(item, upscaler, wishes, streams, progress, disagreement=disagreement)
+                upscale_one(item, upscaler, wishes, streams, progress, measure=measure, disagreement=disagreement)
         if keeping is not None and outcome.status in ("done", "failed"):
             keeping.record.add(target, outcome.entry(keeping.settings))
         watcher.end(outcome, item.pixels)
@@ -114,9 +116,12 @@ def upscale_one(
     progress: Progress | None = None,
     *,
     content: files.Source | None = None,
+    measure: bool = False,
     disagreement: Path | None = None,
 ) -> None:
     """Upscale one file, and note in its outcome what became of it.
+
+    Args: as `upscale` has them; content is the input itself, where it was read already.
 
     Raises:
         WeightsError: the weights are at fault, so that no other file would fare better.
@@ -126,19 +131,18 @@ def upscale_one(
         return
     began = time.monotonic()
 
-    def make(target: str | BinaryIO) -> None:
+    def make(target: str | BinaryIO) -> UpscaleResult[Any]:
         source = _source(pair, streams) if content is None else content
         names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
-        outcome.lost = job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, **names)
+        return job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, measure=measure, **names)
 
     try:
         if pair.target == STANDARD:
             assert streams.output is not None
-            make(streams.output)
+            result = make(streams.output)
         else:
-            stores.write(pair.target, make)
-        if isinstance(upscaler, FaithfulUpscaler):
-            _note(outcome, upscaler.take_facts(), disagreement)
+            result = stores.write(pair.target, make)
+        _note(outcome, result, disagreement)
     except WeightsError:
         raise
     except Exception as error:
@@ -202,15 +206,15 @@ def _skipped(item: Item, keeping: Keeping, streams: Streams) -> bool:
     return over and keeping.skip
 
 
-def _note(outcome: Outcome, facts: Sequence[Facts], disagreement: Path | None) -> None:
-    """Keep what is known of a file's frames: the worst of each."""
-    found = [each.lr_psnr for each in facts if math.isfinite(each.lr_psnr)]
-    outcome.lr_psnr = round(min(found), 3) if found else None
-    if facts and facts[0].consistent is not None:
-        outcome.consistent = all(each.consistent for each in facts)
-        outcome.corrections = max(each.steps or 0 for each in facts)
-    if disagreement and facts and facts[0].disagreement is not None:
-        files.write(str(disagreement), disagreement_picture(facts[0].disagreement)[..., None])
+def _note(outcome: Outcome, result: UpscaleResult[Any], disagreement: Path | None) -> None:
+    """Keep what is known of a file, and of its frames the worst of each."""
+    outcome.lost = result.lost
+    outcome.lr_psnr = rounded(result.lr_psnr)
+    outcome.consistent = result.consistent
+    outcome.corrections = result.corrections
+    first = result.frames[0].disagreement if result.frames else None
+    if disagreement and first is not None:
+        files.write(str(disagreement), disagreement_picture(first)[..., None])
 
 
 def _source(pair: Pair, streams: Streams) -> files.Source:

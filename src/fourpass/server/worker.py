@@ -143,7 +143,7 @@ def start(argument: Argument) -> Handler:
             scale = trained_scale(planned.source.size, planned.size, network.scales)
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
-            lost = job.upscale_file(
+            result = job.upscale_file(
                 network,
                 task.source,
                 target,
@@ -163,7 +163,7 @@ def start(argument: Argument) -> Handler:
             "input_size": [planned.source.width, planned.source.height],
             "output_size": [planned.size[1], planned.size[0]],
             "output_pixels": planned.pixels,
-            "lost": list(lost),
+            "lost": list(result.lost),
             "trained": scale,
             "network_pixels": planned.source.width * planned.source.height * planned.source.frames * scale**2,
             "factor": max(planned.size) / max(planned.source.size),

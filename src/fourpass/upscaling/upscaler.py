@@ -16,6 +16,8 @@ from fourpass.imaging import tiles
 from fourpass.upscaling import stream, tiling
 from fourpass.upscaling.model import Model, load
 from fourpass.upscaling.network import Run
+from fourpass.upscaling.results import FactsListener, FrameFacts
+from fourpass.upscaling.shrinking import meter_of
 from fourpass.upscaling.sizes import plan_size, trained_scale
 
 Pixels = NDArray[Any]
@@ -115,6 +117,7 @@ class Upscaler:
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
         progress: Progress | None = None,
+        facts: FactsListener | None = None,
     ) -> Pixels:
         """Upscale a picture.
 
@@ -124,6 +127,8 @@ class Upscaler:
             size: (rows, columns) of the output, instead of a scale.
             self_ensemble: average the outputs for the eight turns and flips of the picture: 8 times the work.
             progress: called with the share that is done, 0..1, now and then; what it raises stops the work.
+            facts: called once with the `fourpass.FrameFacts` of the result, after its last row; measuring them takes
+                about as long as shrinking the result. `fourpass.upscale_and_report` returns them instead.
 
         Returns:
             an array of the same dtype and channels. It is made at the smallest trained scale that suffices, then
@@ -137,7 +142,7 @@ class Upscaler:
         image, size = self._checked(image, scale, size)
         result: Pixels | None = None
         done = 0
-        for band in self.rows(image, size=size, self_ensemble=self_ensemble, progress=progress):
+        for band in self.rows(image, size=size, self_ensemble=self_ensemble, progress=progress, facts=facts):
             if result is None:
                 result = np.empty((size[0], *band.shape[1:]), band.dtype)
             result[done : done + len(band)] = band
@@ -154,6 +159,7 @@ class Upscaler:
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
         progress: Progress | None = None,
+        facts: FactsListener | None = None,
     ) -> Iterator[Pixels]:
         """Upscale a picture as a stream, so that the output need not fit into memory.
 
@@ -163,7 +169,8 @@ class Upscaler:
             an iterator over bands of output rows, top to bottom; together they are what `upscale` returns.
         """
         image, size = self._checked(image, scale, size)
-        return self._bands(image, size, self_ensemble, progress)
+        bands = self._bands(image, size, self_ensemble, progress)
+        return bands if facts is None else _measured(bands, image, size, facts)
 
     def _checked(
         self, image: Pixels, scale: float | None, size: tuple[int, int] | None
@@ -236,6 +243,16 @@ class Upscaler:
                 f"{self.engine.precision}); try precision fp32 or another backend, or check the weights"
             )
         return result
+
+
+def _measured(bands: Iterator[Pixels], image: Pixels, size: tuple[int, int], facts: FactsListener) -> Iterator[Pixels]:
+    """Pass the bands on, and tell what is known of them after the last one."""
+    meter = meter_of(image, size)
+    for band in bands:
+        if meter is not None:
+            meter.add(band)
+        yield band
+    facts(FrameFacts(None if meter is None else meter.decibels()))
 
 
 def _check_picture(image: Pixels) -> None:
