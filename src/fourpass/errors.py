@@ -26,14 +26,14 @@ class FourpassError(Exception):
         self,
         reason: str,
         *,
-        subject: str = "",
+        subject: object = "",
         hint: str = "",
         key: str = "",
         values: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.subject = subject
+        self.subject = str(subject)
         self.hint = hint
         self.key = key
         self.values = dict(values or {})
@@ -41,17 +41,18 @@ class FourpassError(Exception):
     def __str__(self) -> str:
         return line(self.subject, self.reason, self.hint)
 
-    def about(self: _Error, subject: str) -> _Error:
+    def about(self: _Error, subject: object) -> _Error:
         """Return the same error about another subject, or about one where it had none."""
         other = type(self).__new__(type(self))
         other.args = self.args
-        other.__dict__.update(self.__dict__, subject=subject)
+        other.__dict__.update(self.__dict__, subject=str(subject))
         return other
 
 
 def line(subject: str, reason: str, hint: str) -> str:
     """Return the one line that an error's parts make: ``subject: reason; hint``."""
-    return (f"{subject}: " if subject else "") + reason + (f"; {hint}" if hint else "")
+    said = " ".join(f"{reason}; {hint}".split() if hint else reason.split())  # a subject's line breaks are its own
+    return f"{subject}: {said}" if subject else said
 
 
 class ConfigError(FourpassError):

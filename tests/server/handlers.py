@@ -21,7 +21,7 @@ def nearest(argument):
         def prepare(self, scale):
             pass
 
-        def rows(self, image, scale=None, *, size=None, self_ensemble=False, progress=None):
+        def rows(self, image, scale=None, *, size=None, self_ensemble=False, progress=None, facts=None):
             rows = [i * image.shape[0] // size[0] for i in range(size[0])]
             columns = [i * image.shape[1] // size[1] for i in range(size[1])]
             for step in range(1, 100):

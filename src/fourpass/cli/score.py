@@ -91,7 +91,7 @@ def _checked(name: str, kind: str) -> Any:
     loaded = weights.load(name)
     found = loaded.metadata.lineage.split("-")[0]
     if found in KINDS and found != kind:
-        raise WeightsError(f"{name}: a predictor of {found} scores where one of {kind} scores is wanted")
+        raise WeightsError(f"a predictor of {found} scores where one of {kind} scores is wanted", subject=name)
     return loaded
 
 

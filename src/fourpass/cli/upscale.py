@@ -81,7 +81,7 @@ def upscale(
 
     Exit code: 0 all done; 1 a picture failed, the others are done; 2 nothing was begun.
     """
-    from fourpass.cli import options
+    from fourpass.cli import options, words
     from fourpass.disk import overwriting
     from fourpass.imaging.files import MAX_PIXELS
     from fourpass.jobs import pairs, record, settings
@@ -116,7 +116,7 @@ def upscale(
     )
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     if blend_pixels and perceptual is None:
-        raise ConfigError("--blend-pixels wants two models; say what to blend with by --perceptual")
+        raise ConfigError("--blend-pixels wants two models", hint="say what to blend with by --perceptual")
     chosen: Model = model
     if perceptual is not None:
         chosen = blend(model, perceptual, 0.5 if strength is None else strength, pixels=blend_pixels)
@@ -133,7 +133,9 @@ def upscale(
         strength=strength if perceptual is None else None,
     )
     if scale is not None and scale > max(upscaler.scales):
-        raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
+        raise ConfigError(
+            f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}", hint="upscale twice"
+        )
     keeping = record.keep(output, names, settings.digest_of(about), resume=resume)
     found = pairs.pairs(
         names,
@@ -143,6 +145,7 @@ def upscale(
         ext=ext,
         recursive=recursive,
         made=keeping.record.made() if keeping else (),
+        streams=words.STREAMS,
     )
     if output is None:
         _keep_what_is_there(found)
@@ -151,7 +154,7 @@ def upscale(
     beside = [each for each in (None if report == "-" else report, disagreement) if each is not None]
     beside += [keeping.record.file] if keeping else []
     others = [*([strength_map] if strength_map else []), *settings.weights_files(model, perceptual)]
-    overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside])
+    overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside], streams=words.STREAMS)
     said = {"model": model, "strength": strength, **_how(upscaler), "settings": about}
     failed = _run(found, wishes, upscaler, keeping, report, said, dry_run, disagreement, bool(report) or looks_back)
     raise typer.Exit(1 if failed else 0)
@@ -207,7 +210,7 @@ def _keep_what_is_there(pairs: list[Pair]) -> None:
     """Refuse to replace a file in a place that nobody named."""
     for pair in pairs:
         if os.path.exists(pair.target):
-            raise ConfigError(f"{pair.target}: is there already; delete it, or say with -o where to write")
+            raise ConfigError("is there already", subject=pair.target, hint="delete it, or say with -o where to write")
 
 
 def _upscaler(model: Model, held: dict[str, Any] | None, **options: Any) -> Upscaler:
@@ -233,7 +236,7 @@ def _how(upscaler: Upscaler) -> dict[str, Any]:
 
 
 def _streams(pairs: list[Pair]) -> Any:
-    from fourpass.cli import terminal
+    from fourpass.cli import terminal, words
     from fourpass.jobs.pairs import STANDARD
     from fourpass.jobs.work import Streams
 
@@ -242,4 +245,4 @@ def _streams(pairs: list[Pair]) -> Any:
         data = terminal.standard_input().read()
     if any(pair.target == STANDARD for pair in pairs):
         output = terminal.standard_output()
-    return Streams(data, output)
+    return Streams(data, output, *words.STREAMS.values())

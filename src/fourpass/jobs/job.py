@@ -83,7 +83,9 @@ def check(wishes: Wishes) -> None:
     if wishes.size:
         plan_size((1000, 1000), **wishes.size)
     if wishes.quality is not None and not 1 <= wishes.quality <= 100:
-        raise ConfigError(f"--quality {wishes.quality} is not within 1..100")
+        raise ConfigError(
+            f"quality {wishes.quality} is not within 1..100", key="quality", values={"quality": wishes.quality}
+        )
 
 
 def output_key(source: str, wished: str | None = None) -> str:
@@ -159,10 +161,10 @@ def upscale_file(
     named = _name(source, source_name)
     picture = files.read(source, name=named, max_pixels=wishes.max_pixels)
     if picture.header.size != planned.source.size or picture.header.frames != planned.source.frames:
-        raise ImageError(f"{named}: has changed since its header was read; run again")
+        raise ImageError("has changed since its header was read", subject=named, hint="run again")
     picture = _opaque_where_it_must_be(picture, planned.key)
     header = picture.header.resized(planned.size)
-    name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
+    name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "output")
     limits.check(header, planned.key, name, wishes.quality)
     facts: list[FrameFacts] = []
     bands = upscale_picture(
@@ -193,7 +195,7 @@ def _pour(
             shutil.copyfileobj(whole, target)
             target.flush()
     except OSError as error:
-        raise ImageError(f"{name}: cannot be written ({error.strerror or error})") from None
+        raise ImageError(f"cannot be written ({error.strerror or error})", subject=name) from None
 
 
 def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
@@ -208,4 +210,4 @@ def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
 def _name(source: files.Source, given: str | None) -> str:
     if given is not None and given != "-":
         return given
-    return "standard input" if isinstance(source, bytes) else os.fspath(source)
+    return "data" if isinstance(source, bytes) else os.fspath(source)

@@ -40,7 +40,7 @@ def read(url: str) -> bytes:
     try:
         return bytes(store.cat_file(path))
     except Exception as error:  # stores raise what their clients raise
-        raise ImageError(f"{url}: cannot be read ({_said(error)})") from None
+        raise ImageError(f"cannot be read ({_said(error)})", subject=url) from None
 
 
 def size(name: str) -> int | None:
@@ -86,7 +86,7 @@ def put(url: str, data: bytes) -> None:
         store.makedirs(posixpath.dirname(path), exist_ok=True)
         store.pipe_file(path, data)
     except Exception as error:
-        raise ImageError(f"{url}: cannot be written ({_said(error)}); name another output") from None
+        raise ImageError(f"cannot be written ({_said(error)})", subject=url, hint="name another output") from None
 
 
 def forget(name: str) -> None:
@@ -104,12 +104,12 @@ def listed(folder: str) -> Iterator[tuple[str, str]]:
     store, root = opened(folder)
     try:
         if not store.isdir(root):
-            raise ConfigError(f"{folder}: no such folder; give a folder, or a URL like s3://bucket/photos")
+            raise ConfigError("no such folder", subject=folder, hint="give a folder, or a URL like s3://bucket/photos")
         for path in sorted(store.find(root)):
             place = posixpath.relpath(path, root or "/") if root else path.lstrip("/")
             yield join(folder, place), place
     except (OSError, NotImplementedError) as error:
-        raise ConfigError(f"{folder}: cannot be listed ({_said(error)})") from None
+        raise ConfigError(f"cannot be listed ({_said(error)})", subject=folder) from None
 
 
 def opened(url: str) -> tuple[Any, str]:
@@ -124,11 +124,13 @@ def opened(url: str) -> tuple[Any, str]:
     except ImportError:
         raise missing_extra("batch", "fsspec") from None
     if url.split("://", 1)[0].lower() in _PRIVATE:
-        raise ConfigError(f"{url}: is the memory of one process, which no other can see; name a folder or a store")
+        raise ConfigError(
+            "is the memory of one process, which no other can see", subject=url, hint="name a folder or a store"
+        )
     try:
         store, path = fsspec.core.url_to_fs(url)
     except Exception as error:  # stores raise what their clients raise
-        raise ConfigError(f"{url}: cannot be opened ({_said(error)})") from None
+        raise ConfigError(f"cannot be opened ({_said(error)})", subject=url) from None
     return store, str(path).rstrip("/")
 
 

@@ -24,10 +24,25 @@ from fourpass.upscaling.upscaler import Upscaler
 
 @dataclass(frozen=True)
 class Streams:
-    """Standard input's contents, and standard output, where they stand in for files."""
+    """What stands in for files.
+
+    Attributes:
+        data: contents of the input.
+        output: where the result goes.
+        input_name, output_name: what messages call the two.
+    """
 
     data: bytes = b""
     output: BinaryIO | None = None
+    input_name: str = "data"
+    output_name: str = "output"
+
+    def named(self, pair: Pair) -> tuple[str, str]:
+        """Return what messages call an input and its output."""
+        return (
+            self.input_name if pair.source == STANDARD else pair.source,
+            self.output_name if pair.target == STANDARD else pair.target,
+        )
 
 
 @dataclass(frozen=True)
@@ -61,11 +76,12 @@ def plan_one(
     planned = None
     try:
         source = _source(pair, streams) if content is None else content
-        planned = job.plan(upscaler, source, wishes, key=pair.key, name=pair.target, source_name=pair.source)
+        source_name, name = streams.named(pair)
+        planned = job.plan(upscaler, source, wishes, key=pair.key, name=name, source_name=source_name)
     except WeightsError:
         raise
     except Exception as error:
-        fail(outcome, error)
+        fail(outcome, error, streams.named(pair))
     else:
         outcome.input_size = [planned.source.width, planned.source.height]
         outcome.output_size = list(planned.size[::-1])
@@ -133,7 +149,7 @@ def upscale_one(
 
     def make(target: str | BinaryIO) -> UpscaleResult[Any]:
         source = _source(pair, streams) if content is None else content
-        names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
+        names = dict(zip(("source_name", "target_name"), streams.named(pair), strict=True))
         return job.upscale_file(upscaler, source, target, planned, wishes, progress=progress, measure=measure, **names)
 
     try:
@@ -146,7 +162,7 @@ def upscale_one(
     except WeightsError:
         raise
     except Exception as error:
-        fail(outcome, error)
+        fail(outcome, error, streams.named(pair))
         return
     outcome.status = "done"
     outcome.seconds = round(time.monotonic() - began, 3)
@@ -166,7 +182,9 @@ def is_over(pair: Pair, content: files.Source, outcome: Outcome, entry: Entry | 
     try:
         outcome.input_sha256 = digest(content)
     except OSError as error:
-        raise ImageError(f"{pair.source}: cannot be read ({error.strerror or error}); check its permissions") from None
+        raise ImageError(
+            f"cannot be read ({error.strerror or error})", subject=pair.source, hint="check its permissions"
+        ) from None
     return is_done(entry, outcome.input_sha256, settings, stores.size(pair.target))
 
 
@@ -179,20 +197,27 @@ def source_of(pair: Pair) -> files.Source:
     return stores.read(pair.source) if stores.is_url(pair.source) else pair.source
 
 
-def fail(outcome: Outcome, error: Exception) -> None:
-    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files."""
+def fail(outcome: Outcome, error: Exception, names: tuple[str, str] | None = None) -> None:
+    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files.
+
+    Args:
+        outcome: of the file.
+        error: that stopped it.
+        names: what messages call its input and its output; None: their paths.
+    """
     outcome.status = "failed"
-    if isinstance(error, FourpassError):
-        text = str(error)
-    elif isinstance(error, MemoryError):
-        text = "not enough memory; give it less with --max-memory, or close other programs"
-    else:
-        text = f"unforeseen {type(error).__name__}: {error}; please report it, with the traceback that --json records"
+    names = names or (outcome.input, outcome.output)
+    if isinstance(error, MemoryError):
+        error = ImageError("not enough memory", hint="give it less, or close other programs", key="memory")
+    elif not isinstance(error, FourpassError):
         outcome.traceback = "".join(traceback.format_exception(error))
-    named = outcome.input if outcome.input != STANDARD else "standard input"
-    known = next((name for name in (named, outcome.output, "standard output") if text.startswith(name)), "")
-    rest = " ".join(text[len(known) :].split())  # a name may hold line breaks, which are its own
-    outcome.error = known + rest if known else f"{named}: {rest}"
+        error = ImageError(
+            f"unforeseen {type(error).__name__}: {error}", hint="please report it, with its traceback", key="unforeseen"
+        )
+    if not error.subject.startswith(names):
+        error = error.about(f"{names[0]}: {error.subject}" if error.subject else names[0])
+    outcome.cause = error
+    outcome.error = str(error)
 
 
 def _skipped(item: Item, keeping: Keeping, streams: Streams) -> bool:
@@ -201,7 +226,7 @@ def _skipped(item: Item, keeping: Keeping, streams: Streams) -> bool:
         content = _source(pair, streams)
         over = is_over(pair, content, outcome, keeping.record.entry(pair.target), keeping.settings)
     except FourpassError as error:
-        fail(outcome, error)
+        fail(outcome, error, streams.named(pair))
         return False
     return over and keeping.skip
 

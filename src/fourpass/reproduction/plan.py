@@ -75,7 +75,7 @@ class Plan:
             ConfigError: an unknown kind.
         """
         if self.kind not in KINDS:
-            raise ConfigError(f"--recipes {self.kind} is not one of {', '.join(KINDS)}")
+            raise ConfigError(f"recipes {self.kind} is not one of {', '.join(KINDS)}")
         return [*self._networks(), *self._ablations(), *self._compared(), *self._tables()]
 
     @property
@@ -221,4 +221,6 @@ def recipe_folder() -> Path:
     for folder in (package / "recipes", package.parents[1] / "recipes"):
         if (folder / "paper" / "eusr.toml").is_file():
             return folder
-    raise ConfigError("the recipes are neither in the package nor beside it; install fourpass again, or clone it")
+    raise ConfigError(
+        "the recipes are neither in the package nor beside it", hint="install fourpass again, or clone it"
+    )

@@ -96,7 +96,7 @@ def check(model: str) -> None:
 
     for file in weights_files(model):
         if file.suffix.lower() != ".onnx" and "scales" not in conversion.load(file).metadata.numbers:
-            raise WeightsError(f"{model}: is not a network that upscales; see: fourpass models")
+            raise WeightsError("is not a network that upscales", subject=model, hint="see: fourpass models")
 
 
 def start(argument: Argument) -> Handler:
@@ -137,8 +137,11 @@ def start(argument: Argument) -> Handler:
             planned = job.plan(network, task.source, wishes, key=options.key(), name="result", source_name="image")
             if planned.pixels > task.limit:
                 raise TooLargeError(
-                    f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1e6:.4g} megapixels, more than the "
-                    f"{task.limit / 1e6:.4g} that are taken here; ask for less, or send it to /v1/jobs"
+                    (
+                        f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1000000.0:.4g} megapixels, "
+                        f"more than the {task.limit / 1000000.0:.4g} that are taken here"
+                    ),
+                    hint="ask for less, or send it to /v1/jobs",
                 )
             scale = trained_scale(planned.source.size, planned.size, network.scales)
             suffix = formats.FORMATS[planned.key].suffixes[0]
@@ -154,7 +157,9 @@ def start(argument: Argument) -> Handler:
                 target_name="result",
             )
         except FourpassError as error:  # where the upload lies is nobody's business
-            raise type(error)(str(error).replace(task.source, "image").replace(task.folder, "")) from None
+            if error.subject.startswith((task.source, task.folder)):
+                raise error.about("image" if error.subject == task.source else "result") from None
+            raise
         return {
             "file": target.name,
             "suffix": suffix,

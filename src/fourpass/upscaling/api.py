@@ -187,7 +187,7 @@ def _upscale(
 ) -> UpscaleResult[Any]:
     began = time.monotonic()
     if output is not None and not isinstance(image, (str, os.PathLike)):
-        raise ConfigError("output is for a picture given by path; others are returned")
+        raise ConfigError("output is for a picture given by path", hint="others are returned")
     if scale is not None and size is not None:
         raise ConfigError("upscale takes a scale or a size, not both")
     if upscaler is None:
@@ -203,7 +203,7 @@ def _upscale(
             strength=strength,
         )
     elif strength is not None:
-        raise ConfigError("strength belongs to the Upscaler; make that with it")
+        raise ConfigError("strength belongs to the Upscaler", hint="make that with it")
     return kinds.run(
         image,
         upscaler,

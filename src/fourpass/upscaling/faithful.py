@@ -45,7 +45,7 @@ class FaithfulUpscaler(Upscaler):
         **options: Any,
     ) -> None:
         if mask is not None and options.get("strength") is not None:
-            raise ConfigError("a strength map and a strength are both given; leave one of them out")
+            raise ConfigError("a strength map and a strength are both given", hint="leave one of them out")
         super().__init__(model, **options)
         self._mask, self._consistent, self._disagreement = mask, consistent, disagreement
         self._model, self._options = model, options
@@ -70,7 +70,7 @@ class FaithfulUpscaler(Upscaler):
             return (band[..., 0] for band in bands)
         larger = size[0] >= image.shape[0] and size[1] >= image.shape[1]
         if self._consistent and not larger:
-            raise ConfigError(f"consistency is for enlarging; {size[1]}x{size[0]} is smaller than the input")
+            raise ConfigError("consistency is for enlarging", hint=f"{size[1]}x{size[0]} is smaller than the input")
         if self._mask is None and not self._consistent and not self._disagreement:
             return super().rows(image, size=size, self_ensemble=self_ensemble, progress=progress, facts=facts)
         return self._whole(image, size, self_ensemble, progress, facts)

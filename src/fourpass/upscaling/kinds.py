@@ -116,7 +116,7 @@ def _file(job: _Job, source: Path, output: str | os.PathLike[str] | None) -> Pat
     if output is None:
         target = source.with_name(source.stem + job.suffix(size) + source.suffix)
         if os.path.exists(target):
-            raise ImageError(f"{target}: is there already; delete it, or say where to write with output=")
+            raise ImageError("is there already", subject=target, hint="delete it, or say where to write with output=")
     else:
         target = Path(output)
     key = formats.of_path(target)
@@ -139,7 +139,8 @@ def _pil(job: _Job, image: Any) -> Any:
         image = image.convert("RGBA" if transparent else "RGB")
     elif mode not in ("LA", "RGBA", "I;16"):
         raise ImageError(
-            f"PIL image of mode {mode} is not one of 1, L, LA, P, PA, RGB, RGBA, I;16; convert it, or give its file"
+            f"PIL image of mode {mode} is not one of 1, L, LA, P, PA, RGB, RGBA, I;16",
+            hint="convert it, or give its file",
         )
     result = Image.fromarray(job.array(np.asarray(image)))
     result.info = {key: value for key, value in image.info.items() if key != "transparency"}
@@ -152,7 +153,9 @@ def _tensor(job: _Job, image: Any) -> Any:
     if image.ndim not in (3, 4) or image.shape[-3] not in (1, 3):
         raise ImageError(f"tensor of shape {tuple(image.shape)} is not (C, H, W) or (N, C, H, W) with C 1 or 3")
     if not (image.is_floating_point() or image.dtype == torch.uint8):
-        raise ImageError(f"tensor of {image.dtype} is not one of a floating type (on 0..1) or uint8; convert it first")
+        raise ImageError(
+            f"tensor of {image.dtype} is not one of a floating type (on 0..1) or uint8", hint="convert it first"
+        )
     batch = image.detach() if image.ndim == 4 else image.detach()[None]
     if not len(batch):
         raise ImageError("tensor holds no picture: N is 0")

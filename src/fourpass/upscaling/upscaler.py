@@ -74,7 +74,7 @@ class Upscaler:
             raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
         if engine is not None and (backend, device, precision, threads) != ("auto", "auto", "auto", None):
             raise ConfigError(
-                "an engine and its backend, device, precision or threads are both given; give one of them"
+                "an engine and its backend, device, precision or threads are both given", hint="give one of them"
             )
         self.engine = engine or Engine(backend, device=device, precision=precision, threads=threads)
         positions = {} if strength is None else {"strength": strength}
@@ -239,8 +239,11 @@ class Upscaler:
             result /= 8
         if not np.isfinite(result).all():
             raise BackendError(
-                f"{self._network.name} gave values that are not finite ({self.engine.backend}, "
-                f"{self.engine.precision}); try precision fp32 or another backend, or check the weights"
+                (
+                    f"{self._network.name} gave values that are not finite ({self.engine.backend}, "
+                    f"{self.engine.precision})"
+                ),
+                hint="try precision fp32 or another backend, or check the weights",
             )
         return result
 
@@ -257,17 +260,19 @@ def _measured(bands: Iterator[Pixels], image: Pixels, size: tuple[int, int], fac
 
 def _check_picture(image: Pixels) -> None:
     if not isinstance(image, np.ndarray):
-        raise ImageError(f"{type(image).__name__} is not a numpy array; fourpass.upscale takes other kinds of pictures")
+        raise ImageError(
+            f"{type(image).__name__} is not a numpy array", hint="fourpass.upscale takes other kinds of pictures"
+        )
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))) or 0 in image.shape:
         raise ImageError(
-            f"array of shape {image.shape} is not a picture; take RGB (H, W, 3) or gray (H, W), and alpha apart"
+            f"array of shape {image.shape} is not a picture", hint="take RGB (H, W, 3) or gray (H, W), and alpha apart"
         )
     if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1); convert it first")
+        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1)", hint="convert it first")
     if image.dtype == np.float32:
         low, high = float(image.min()), float(image.max())
         if not (low >= -1e-3 and high <= 1 + 1e-3):  # not so for NaN either
-            raise ImageError(f"float32 picture holds values from {low:g} to {high:g}; it must be on 0..1")
+            raise ImageError(f"float32 picture holds values from {low:g} to {high:g}", hint="it must be on 0..1")
 
 
 def _as_float(pixels: Pixels) -> NDArray[np.float32]:
