@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from fourpass.cli import words
 from fourpass.cli.terminal import printable
 
 KINDS = ("aesthetic", "subjective")
@@ -122,7 +123,7 @@ def _measured(pixels: Any, names: list[str], ma_model: Path | None) -> dict[str,
                 found = ma_score(picture, model)
                 values[name] = round(found if name == "ma" else perceptual_index(found, niqe(picture)), 4)
         except MetricError as error:
-            values[name] = str(error)
+            values[name] = words.line(error)
     return values
 
 

@@ -208,7 +208,7 @@ def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe"
     try:
         return kind(**checked)
     except ConfigError as error:
-        raise error.about(source) from None
+        raise (error.about(source) if error.subject == "recipe" else error) from None
     except TypeError as error:
         raise ConfigError(str(error), subject=source) from None
 
