@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import fourpass
 from fourpass.errors import ConfigError, ImageError
+from fourpass.imaging import files
+from fourpass.imaging.metadata import PictureMetadata
+from fourpass.imaging.picture import Picture
+from fourpass.imaging.resize import imresize
 from fourpass.weights import Metadata, Weights
 
 HEAVY = ("numpy", "openvino", "onnx", "onnxruntime", "torch", "pyvips", "PIL", "typer")
@@ -194,9 +199,6 @@ def test_torch(upscaler, rgb):
 
 @pytest.mark.parametrize("kind", [str, os.fspath, "path"])
 def test_files(upscaler, rgba, tmp_path, kind):
-    from fourpass.imaging import files
-    from fourpass.imaging.picture import Picture
-
     source = tmp_path / "grün.png"
     files.write(source, Picture.of(rgba[..., :3], rgba[..., 3]))
     result = fourpass.upscale(source if kind == "path" else kind(source), 2, upscaler=upscaler)
@@ -209,8 +211,6 @@ def test_files(upscaler, rgba, tmp_path, kind):
 
 
 def test_where_files_go(upscaler, rgb, tmp_path):
-    from fourpass.imaging import files
-
     source = tmp_path / "a.png"
     files.write(source, rgb)
     assert fourpass.upscale(source, upscaler=upscaler) == tmp_path / "a_x4.png"
@@ -227,9 +227,6 @@ def test_where_files_go(upscaler, rgb, tmp_path):
 
 def test_frames(upscaler, rgb, tmp_path):
     from dataclasses import replace
-
-    from fourpass.imaging import files
-    from fourpass.imaging.picture import Picture
 
     one = Picture.of(rgb)
     two = replace(one, frames=np.stack((rgb, 255 - rgb)), header=replace(one.header, frames=2))
@@ -278,3 +275,76 @@ def test_pil_modes_that_are_refused(upscaler):
     image_module = pytest.importorskip("PIL.Image")
     with pytest.raises(ImageError, match="PIL image of mode CMYK is not one of 1, L, LA"):
         fourpass.upscale(image_module.new("CMYK", (4, 4)), upscaler=upscaler)
+
+
+def test_a_report_of_a_file(upscaler, rgb, tmp_path):
+    """The picture of `upscale`, and beside it what a JPEG cannot hold of a PNG: 16 bits and its texts."""
+    source = tmp_path / "a.png"
+    metadata = PictureMetadata(texts=(("Title", "A stone"),))
+    files.write(source, Picture.of(rgb.astype(np.uint16) * 257, metadata=metadata))
+    shares: list[float] = []
+    result = fourpass.upscale_and_report(
+        source, 2, output=tmp_path / "b.jpg", upscaler=upscaler, progress=shares.append
+    )
+    assert result.image == tmp_path / "b.jpg"
+    assert result.size == files.probe(result.image).size == (26, 18)
+    assert any(word.startswith("16 bits a channel") for word in result.lost)
+    assert "PNG texts" in result.lost
+    assert result.seconds > 0
+    assert shares[-1] == 1
+    with pytest.raises(AttributeError):
+        result.lost = ()
+
+
+def test_the_report_measures_how_well_a_result_shrinks_back(upscaler, rgb):
+    """By `imresize` and the definition of PSNR, worked out here."""
+    result = fourpass.upscale_and_report(rgb, 2, upscaler=upscaler)
+    np.testing.assert_array_equal(result.image, fourpass.upscale(rgb, 2, upscaler=upscaler))
+    error = np.mean(((imresize(result.image.astype(np.float64), size=rgb.shape[:2]) - rgb) / 255) ** 2)
+    assert result.lr_psnr == pytest.approx(-10 * np.log10(error), abs=1e-3)
+    assert (result.size, result.lost, len(result.frames)) == ((26, 18), (), 1)
+    assert result.consistent is None
+    assert fourpass.upscale_and_report(rgb, 0.5, upscaler=upscaler).lr_psnr is None
+    flat = np.full((6, 6), 90, np.uint8)
+    assert fourpass.upscale_and_report(flat, 2, upscaler=upscaler).lr_psnr > 100
+
+
+def test_a_report_has_the_facts_of_each_frame(upscaler, rgb):
+    torch = pytest.importorskip("torch")
+    flat = np.full_like(rgb, 90)
+    batch = torch.from_numpy(np.stack((rgb, flat))).permute(0, 3, 1, 2)
+    result = fourpass.upscale_and_report(batch, 2, upscaler=upscaler)
+    noisy, smooth = (each.lr_psnr for each in result.frames)
+    assert noisy < smooth
+    assert result.lr_psnr == noisy
+
+
+def test_reports_keep_apart(upscaler, rgb):
+    """Nothing is left on the Upscaler for the next call, nor for another thread."""
+    before = dict(vars(upscaler))
+    pictures = [rgb, np.full_like(rgb, 90)] * 4
+    alone = [fourpass.upscale_and_report(each, 2, upscaler=upscaler).lr_psnr for each in pictures[:2]]
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda each: fourpass.upscale_and_report(each, 2, upscaler=upscaler), pictures)
+        assert [each.lr_psnr for each in found] == alone * 4
+    assert vars(upscaler).keys() == before.keys()
+
+
+def test_a_loss_is_warned_of(upscaler, rgb, tmp_path):
+    files.write(tmp_path / "deep.png", rgb.astype(np.uint16) * 257)
+    with pytest.warns(fourpass.LossWarning, match=r"deep\.jpg: without 16 bits a channel \(now 8\)") as caught:
+        fourpass.upscale(tmp_path / "deep.png", 2, output=tmp_path / "deep.jpg", upscaler=upscaler)
+    assert caught[0].filename == __file__
+
+
+def test_frames_of_a_pil_image_that_are_left_out_are_named(upscaler, tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    frames = [image_module.new("L", (8, 8), level) for level in (0, 255)]
+    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
+    with image_module.open(tmp_path / "two.gif") as image:
+        assert fourpass.upscale_and_report(image, 2, upscaler=upscaler).lost == ("all frames but the current one",)
+
+
+def test_misspelt_arguments_of_a_report_are_errors(upscaler):
+    with pytest.raises(TypeError, match="backedn"):
+        fourpass.upscale_and_report(np.zeros((4, 4, 3), np.uint8), backedn="torch", upscaler=upscaler)

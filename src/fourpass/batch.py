@@ -107,7 +107,7 @@ def run(
     except ImportError:
         raise missing_extra("batch", "ray") from None
     if workers < 1 or attempts < 1:
-        raise ConfigError(f"--workers {workers} and --attempts {attempts} must be at least 1")
+        raise ConfigError(f"workers {workers} and attempts {attempts} must be at least 1")
     one_file.check(work.wanted)
     keeping, found = _plan(source, target, work)
     own = not ray.is_initialized()
@@ -127,9 +127,13 @@ def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[Fi
     elif inputs.is_folder(overwriting.local(source)):
         names = [source]
     else:
-        raise ConfigError(f"{source}: no such folder; give a folder, a .txt list, or a URL like s3://bucket/photos")
+        raise ConfigError(
+            "no such folder", subject=source, hint="give a folder, a .txt list, or a URL like s3://bucket/photos"
+        )
     if "::" in target:
-        raise ConfigError(f"{target}: lies inside another file, into which nothing can be written; name a folder")
+        raise ConfigError(
+            "lies inside another file, into which nothing can be written", subject=target, hint="name a folder"
+        )
     keeping = record.keep(target, names, work.digest(), resume=True)
     assert keeping is not None
     found = pairs(
@@ -227,7 +231,9 @@ class _Worker:
 
             work = self._work
             if work.digest() != self._digest:
-                raise WeightsError(f"{work.model}: differs between the machines of this run; copy one file to all")
+                raise WeightsError(
+                    "differs between the machines of this run", subject=work.model, hint="copy one file to all"
+                )
             self._upscaler = Upscaler(
                 work.model,
                 backend=work.backend,

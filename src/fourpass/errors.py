@@ -2,9 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+_Error = TypeVar("_Error", bound="FourpassError")
+
 
 class FourpassError(Exception):
-    """Base of every error that fourpass raises on purpose; the command line prints it as one line."""
+    """Base of every error that fourpass raises on purpose; as text it is one line made of its parts.
+
+    Args:
+        reason: what is wrong: the value and the rule.
+        subject: what it is about: a file, a URL, a field; empty where the reason names it.
+        hint: the way out, in words that hold for Python, the command line and the server alike.
+        key: of the way out, for whoever has words of their own for it: the command line's flags are in
+            `fourpass.cli.words`, the server's options in `fourpass.server.problems`. Empty where the hint will do.
+        values: numbers and names that such words need.
+
+    Attributes: as the arguments.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        subject: object = "",
+        hint: str = "",
+        key: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.subject = str(subject)
+        self.hint = hint
+        self.key = key
+        self.values = dict(values or {})
+
+    def __str__(self) -> str:
+        return line(self.subject, self.reason, self.hint)
+
+    def about(self: _Error, subject: object) -> _Error:
+        """Return the same error about another subject, or about one where it had none."""
+        other = type(self).__new__(type(self))
+        other.args = self.args
+        other.__dict__.update(self.__dict__, subject=str(subject))
+        return other
+
+
+def line(subject: str, reason: str, hint: str) -> str:
+    """Return the one line that an error's parts make: ``subject: reason; hint``."""
+    said = " ".join(f"{reason}; {hint}".split() if hint else reason.split())  # a subject's line breaks are its own
+    return f"{subject}: {said}" if subject else said
 
 
 class ConfigError(FourpassError):
@@ -42,4 +90,4 @@ def missing_extra(extra: str, package: str) -> BackendError:
         extra: name of the fourpass extra that brings it, for example ``train``.
         package: the importable package that is missing, for example ``torch``.
     """
-    return BackendError(f"{package} is not installed; bring it with: pip install 'fourpass[{extra}]'")
+    return BackendError(f"{package} is not installed", hint=f"bring it with: pip install 'fourpass[{extra}]'")

@@ -23,8 +23,8 @@ def use_threads() -> None:
     global _used
     if _lost:
         raise BackendError(
-            "this process was forked from one that had used fourpass, and has lost its threads; start processes with "
-            'multiprocessing.get_context("spawn"), or fork before the first picture'
+            "this process was forked from one that had used fourpass, and has lost its threads",
+            hint=('start processes with multiprocessing.get_context("spawn"), or fork before the first picture'),
         )
     _used = True
 

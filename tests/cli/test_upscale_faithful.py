@@ -73,7 +73,9 @@ def test_two_models_of_different_lineages(folder: Path, fourpass: Run) -> None:
     command = ("upscale", "a.png", "-o", "b.png", "--perceptual", "stranger.safetensors")
     code, _, (err,) = fourpass(*command)
     assert code == 2
-    assert err.endswith("lineage is 'test' in one and 'another' in the other; blend their pixels instead")
+    assert err.endswith(
+        "lineage is 'test' in one and 'another' in the other; blend their pixels instead (--blend-pixels)"
+    )
     assert fourpass(*command, "--blend-pixels", "--strength", 1)[0] == 0
     assert fourpass("upscale", "a.png", "-o", "c.png", "-n", "stranger.safetensors")[0] == 0
     assert np.array_equal(files.read("b.png").pixels, files.read("c.png").pixels)

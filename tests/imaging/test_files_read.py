@@ -277,7 +277,7 @@ def test_what_is_not_read_is_named_in_one_line(tmp_path: Path, data: bytes, says
 
 def test_a_size_that_only_a_header_claims_is_refused_before_decoding() -> None:
     with pytest.raises(
-        ImageError, match=r"200000x200000, 40,000 megapixels; the limit is 250.*--max-pixels 40000000000"
+        ImageError, match=r"200000x200000, 40,000 megapixels; the limit is 250; if you trust it, raise the limit$"
     ):
         files.read(make.png_claiming(200_000, 200_000), name="bomb.png")
 

@@ -352,7 +352,7 @@ def test_replaced_files_keep_their_mode_and_links_stay_links(tmp_path: Path) -> 
 def test_folders_are_made_and_things_in_the_way_are_named(tmp_path: Path) -> None:
     files.write(tmp_path / "a" / "b" / "out.png", RGB)
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ImageError, match=r"out\.png: cannot be written \(.*\); write to another folder with -o"):
+    with pytest.raises(ImageError, match=r"out\.png: cannot be written \(.*\); write to another folder$"):
         files.write(tmp_path / "file" / "out.png", RGB)
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ImageError, match=r"folder\.png: is a folder, where a picture is to be written"):
@@ -373,7 +373,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_is_called_so(key: str) -> None:
     with (
         open("/dev/full", "r+b", buffering=0) as stream,
-        pytest.raises(ImageError, match=r"^x: the disk is full; free some space, or write to another with -o$"),
+        pytest.raises(ImageError, match=r"^x: the disk is full; free some space, or write to another$"),
     ):
         writer.encode(stream, [RGB], Picture.of(RGB).header, key, name="x")
 

@@ -24,7 +24,7 @@ def nearest(argument):
         def for_picture(self, image, table=None):
             return self, None
 
-        def rows(self, image, scale=None, *, size=None, self_ensemble=False, progress=None):
+        def rows(self, image, scale=None, *, size=None, self_ensemble=False, progress=None, facts=None):
             rows = [i * image.shape[0] // size[0] for i in range(size[0])]
             columns = [i * image.shape[1] // size[1] for i in range(size[1])]
             for step in range(1, 100):

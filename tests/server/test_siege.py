@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import pickle
 import signal
 import socket
 import stat
@@ -20,7 +21,9 @@ pytest.importorskip("uvicorn")
 import handlers  # noqa: E402
 from live import serving  # noqa: E402
 
+from fourpass.errors import ConfigError, ImageError  # noqa: E402
 from fourpass.server import problems  # noqa: E402
+from fourpass.server.pool import Failure  # noqa: E402
 
 IMAGE = {"image": ("photo.png", b"fine")}
 CLI = [sys.executable, "-c", "from fourpass.cli.app import main; main()"]
@@ -135,7 +138,7 @@ def sited():
 
 def test_a_strange_host_gets_no_page_but_health(sited):
     assert sited.get("/", headers={"Host": "evil.example"}).status_code == 403
-    assert "--name evil.example" in sited.get("/", headers={"Host": "evil.example"}).json()["detail"]
+    assert "add evil.example to the names" in sited.get("/", headers={"Host": "evil.example"}).json()["detail"]
     assert sited.get("/healthz", headers={"Host": "10.0.0.7.pod.cluster"}).status_code == 200
 
 
@@ -184,24 +187,25 @@ def test_an_upload_on_a_full_disk_is_507_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("error", "told"),
     [
         (
-            "image: claims 9x9, 9 megapixels; the limit is 1; if you trust it, raise the limit with --max-pixels 9",
-            "image: claims 9x9, 9 megapixels; the limit is 1; make it smaller first",
+            ImageError("claims 9x9", subject="image", hint="raise the limit", key="max-pixels", values={"pixels": 9}),
+            "image: claims 9x9; make it smaller first",
         ),
         (
-            "result: cannot be encoded (x); try another format with --ext",
+            ImageError("cannot be encoded (x)", subject="result", hint="try another format", key="format"),
             "result: cannot be encoded (x); try another format",
         ),
-        ("result: larger than files may be here; write a smaller format, or elsewhere with -o",
-         "result: larger than files may be here"),
-        ("--quality 101 is not within 1..100", "quality 101 is not within 1..100"),
-        ("a-o and x--y stay", "a-o and x--y stay"),
+        (ImageError("is not written", subject="result", hint="elsewhere", key="unwritable"), "result: is not written"),
+        (ConfigError("quality 101 is not within 1..100", key="quality"), "quality 101 is not within 1..100"),
     ],
 )  # fmt: skip
-def test_no_flag_of_the_command_line_reaches_a_client(line, told):
-    assert problems.of_failure("ImageError", line).detail == told
+def test_a_client_is_told_only_ways_out_that_it_has(error, told):
+    assert problems.of_error(error).detail == told
+    failure = Failure(type(error).__name__, str(error), pickle.loads(pickle.dumps(error)))
+    assert problems.of_failure(failure).detail == told
+    assert problems.of_failure(failure).status == problems.of_error(error).status == 422
 
 
 def test_files_are_private_and_go_with_the_server(tmp_path):

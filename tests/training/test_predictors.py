@@ -305,11 +305,11 @@ def test_crops_of_nothing_are_refused(tmp_path: Path) -> None:
 
 
 def test_phases_refuse_what_they_cannot_use(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="2 data folders, but the subjective predictor takes one --data, TID2013"):
+    with pytest.raises(ConfigError, match="2 data folders, but the subjective predictor takes one, TID2013"):
         subjective.prepare(recipes.build(SubjectiveRecipe, {}), [tmp_path, tmp_path])
-    with pytest.raises(ConfigError, match=r"1 data folders, but .* two --data, TID2013 and photos"):
+    with pytest.raises(ConfigError, match=r"1 data folders, but .* two, TID2013 and photos"):
         subjective.prepare(recipes.build(SubjectiveRecipe, {"ladders": 1}), [tmp_path])
-    with pytest.raises(ConfigError, match="takes no --validation"):
+    with pytest.raises(ConfigError, match="takes no validation folder"):
         aesthetic.prepare(recipes.build(AestheticRecipe, {}), [tmp_path], validation=tmp_path)
     with pytest.raises(ConfigError, match="AVA is one"):
         aesthetic.prepare(recipes.build(AestheticRecipe, {}), [tmp_path, tmp_path])

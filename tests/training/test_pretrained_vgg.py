@@ -101,7 +101,9 @@ def test_offline(server, tmp_path):
     url = address(server, "vgg19-dcbb9e9d.pth")
     server.shutdown()
     server.server_close()
-    with pytest.raises(WeightsError, match=r"not there, and http.* cannot be downloaded .*--set vgg=FILE") as error:
+    with pytest.raises(
+        WeightsError, match=r"not there, and http.* cannot be downloaded .*name another VGG in the recipe"
+    ) as error:
         fetch(url, tmp_path, report=silent)
     assert "\n" not in str(error.value)
 

@@ -9,7 +9,9 @@ import pytest
 
 from fourpass.errors import ConfigError
 from fourpass.imaging.resize import imresize
-from fourpass.upscaling.faithful import FaithfulUpscaler, ShrinkMeter
+from fourpass.upscaling.faithful import FaithfulUpscaler
+from fourpass.upscaling.results import FrameFacts
+from fourpass.upscaling.shrinking import ShrinkMeter
 from fourpass.upscaling.upscaler import Upscaler
 
 pytest.importorskip("torch")
@@ -37,20 +39,24 @@ def test_the_meter_is_imresize_in_bands(dtype: Any, size: tuple[int, int]) -> No
 @pytest.mark.usefixtures("small_relatives")
 def test_a_plain_run_is_measured_and_left_alone() -> None:
     upscaler = FaithfulUpscaler(strength=0.0, backend="torch")
-    result = upscaler.upscale(picture(), 4)
-    np.testing.assert_array_equal(result, Upscaler(strength=0.0, backend="torch").upscale(picture(), 4))
-    (facts,) = upscaler.take_facts()
-    assert 0 < facts.lr_psnr < 100
-    assert facts.consistent is None
-    assert upscaler.take_facts() == []
+    found: list[FrameFacts] = []
+    result = upscaler.upscale(picture(), 4, facts=found.append)
+    plain = Upscaler(strength=0.0, backend="torch").upscale(picture(), 4, facts=found.append)
+    np.testing.assert_array_equal(result, plain)
+    first, second = found
+    assert first == second
+    assert first.lr_psnr is not None
+    assert 0 < first.lr_psnr < 100
+    assert first.consistent is None
 
 
 @pytest.mark.usefixtures("small_relatives")
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_consistency_gives_the_input_back(strength: float) -> None:
     upscaler = FaithfulUpscaler(strength=strength, backend="torch", consistent=True)
-    result = upscaler.upscale(picture(), 4)
-    (facts,) = upscaler.take_facts()
+    found: list[FrameFacts] = []
+    result = upscaler.upscale(picture(), 4, facts=found.append)
+    (facts,) = found
     assert facts.consistent
     assert np.abs(imresize(result.astype(float), 0.25) - picture()).max() <= 1 + 1e-3
     with pytest.raises(ConfigError, match="consistency is for enlarging; 12x10"):
@@ -61,8 +67,9 @@ def test_consistency_gives_the_input_back(strength: float) -> None:
 def test_disagreement_is_found_once_a_frame() -> None:
     shares: list[float] = []
     upscaler = FaithfulUpscaler(strength=0.3, backend="torch", disagreement=True)
-    upscaler.upscale(picture(), 2, progress=shares.append)
-    (facts,) = upscaler.take_facts()
+    found: list[FrameFacts] = []
+    upscaler.upscale(picture(), 2, progress=shares.append, facts=found.append)
+    (facts,) = found
     assert facts.disagreement is not None
     assert facts.disagreement.shape == (40, 48)
     assert facts.disagreement.max() > 0
@@ -88,10 +95,11 @@ def test_gray_is_held_to_its_input_too(shape: tuple[int, ...], dtype: Any) -> No
     gray = (picture()[..., 0].reshape(shape) / 255 * top).astype(dtype)
     plain = Upscaler(strength=0.0, backend="torch").upscale(gray, 4)
     upscaler = FaithfulUpscaler(strength=0.0, backend="torch", consistent=True)
-    result = upscaler.upscale(gray, 4)
+    found: list[FrameFacts] = []
+    result = upscaler.upscale(gray, 4, facts=found.append)
     assert result.shape == plain.shape == (80, 96, *shape[2:])
     assert result.dtype == dtype
-    (facts,) = upscaler.take_facts()
+    (facts,) = found
     assert facts.consistent
 
     def off(larger: Any) -> float:

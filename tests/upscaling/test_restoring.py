@@ -19,6 +19,7 @@ from fourpass.errors import ConfigError
 from fourpass.imaging.jpeg_tables import luma_table
 from fourpass.imaging.resize import imresize
 from fourpass.upscaling.faithful import FaithfulUpscaler
+from fourpass.upscaling.results import FrameFacts
 from fourpass.upscaling.upscaler import Upscaler
 from fourpass.wear.estimate import estimate
 from fourpass.wear.restore import restore_for
@@ -145,20 +146,21 @@ class TestSameSize:
 
 
 class TestFaithful:
-    def test_what_is_learnt_is_kept_for_every_picture(self) -> None:
+    def test_facts_come_from_the_settled_one(self) -> None:
         upscaler = FaithfulUpscaler("small", disagreement=True)
-        result = upscaler.upscale(worn(), 2)
+        facts: list[FrameFacts] = []
+        result = upscaler.upscale(worn(), 2, facts=facts.append)
         np.testing.assert_array_equal(result, Upscaler("small").upscale(worn(), 2))
-        upscaler.upscale(clean(), 2)
-        facts = upscaler.take_facts()
+        upscaler.upscale(clean(), 2, facts=facts.append)
         assert len(facts) == 2
         assert all(each.disagreement is not None for each in facts)
 
     def test_consistency_leaves_the_input_as_it_is(self) -> None:
         upscaler = FaithfulUpscaler("small", consistent=True, strength=0.0)
         assert not upscaler.decides
-        upscaler.upscale(worn(), 2)
-        assert upscaler.take_facts()[0].consistent is not None
+        facts: list[FrameFacts] = []
+        upscaler.upscale(worn(), 2, facts=facts.append)
+        assert facts[0].consistent is not None
         with pytest.raises(ConfigError, match=r"consistency .* restore 0\.5"):
             FaithfulUpscaler("small", consistent=True, restore=0.5)
 
@@ -188,7 +190,8 @@ class TestFiles:
         by_hand = self.run(photo, "-n", "small", "-s", 2, "--restore", decided.value, "-o", tmp_path / "b.png")
         assert by_hand.exit_code == 0, by_hand.output
         np.testing.assert_array_equal(Image.open(tmp_path / "a.png"), Image.open(tmp_path / "b.png"))
-        fourpass.upscale(photo, 2, model="small", output=tmp_path / "c.png")
+        result = fourpass.upscale_and_report(photo, 2, model="small", output=tmp_path / "c.png")
+        assert result.restore == decided
         np.testing.assert_array_equal(Image.open(tmp_path / "a.png"), Image.open(tmp_path / "c.png"))
 
     def test_tables_that_lie_do_not_hide_an_earlier_save(self, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from fourpass.cli import help as help_text
-from fourpass.cli import terminal
+from fourpass.cli import terminal, words
 from fourpass.cli.stopping import ending_politely
 from fourpass.errors import ConfigError, FourpassError
 
@@ -71,7 +71,9 @@ def _refuse_empty(parameter: Any) -> None:
         if value == "" or (isinstance(value, (list, tuple)) and "" in value):
             longest = parameter.opts[-1]
             name = longest if longest.startswith("-") else (parameter.metavar or parameter.name.upper()).rstrip(".")
-            raise ConfigError(f"{name} is an empty text, say of a variable that is not set; leave it out or fill it in")
+            raise ConfigError(
+                f"{name} is an empty text, say of a variable that is not set", hint="leave it out or fill it in"
+            )
         return process(context, value)
 
     parameter.process_value = checked
@@ -103,7 +105,7 @@ def main() -> None:
             code = app(prog_name="fourpass", standalone_mode=False)
         sys.stdout.flush()
     except FourpassError as error:
-        _refuse(str(error))
+        _refuse(words.line(error))
     except KeyboardInterrupt:
         _end("stopped", 130)
     except BrokenPipeError:  # who read our output has had enough of it

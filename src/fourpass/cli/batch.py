@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from fourpass.cli import words
 from fourpass.cli.terminal import printable
 from fourpass.defaults import DEFAULT_MODEL
 
@@ -68,7 +69,9 @@ def _reporter() -> Any:
     def report(outcome: Any, tally: Any, total: int) -> None:
         over = tally.done + tally.skipped + tally.failed
         if outcome.status == "failed":
-            print(f"fourpass: {printable(outcome.error)}", file=sys.stderr)
+            print(
+                f"fourpass: {printable(words.line(outcome.cause) if outcome.cause else outcome.error)}", file=sys.stderr
+            )
         if sys.stderr.isatty():
             left = tally.seconds / over * (total - over)
             print(

@@ -35,7 +35,7 @@ def compare(
         return
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     if "lr_psnr" in names:
-        raise ConfigError("lr_psnr needs the inputs of the results; use fourpass evaluate for it")
+        raise ConfigError("lr_psnr needs the inputs of the results", hint="use fourpass evaluate for it")
     labelled = _labelled(pictures or [])
     others = [each for each in (reference, ma_model) if each]
     overwriting.check([*labelled.values(), *others], [output], suffixes=SUFFIXES)
@@ -57,6 +57,6 @@ def _labelled(pictures: list[Path]) -> dict[str, Path]:
         if label in found:
             label = f"{plain.resolve().parent.name}/{label}"
         if label in found or label == "Reference":
-            raise ConfigError(f"two of the pictures are called {label!r}; name one of them: NAME={plain}")
+            raise ConfigError(f"two of the pictures are called {label!r}", hint=f"name one of them: NAME={plain}")
         found[label] = plain
     return found

@@ -24,7 +24,7 @@ def convert(
     target = output or source.with_suffix(".safetensors")
     overwriting.check([source], [target], way_out="name another file with --output")
     if output is None and os.path.exists(target):
-        raise ConfigError(f"{target}: already exists; delete it, or name another file with --output")
+        raise ConfigError("already exists", subject=target, hint="delete it, or name another file with --output")
     converted = read(source, lineage=lineage, licence=licence)
     weights.save(converted, target, half=not full)
     metadata = converted.metadata

@@ -21,6 +21,7 @@ def doctor(
 ) -> None:
     """Show what fourpass will use on this machine, and why, and test it."""
     from fourpass import __version__
+    from fourpass.cli import words
     from fourpass.engine import backends, hardware
     from fourpass.engine.engine import Engine
     from fourpass.errors import BackendError
@@ -47,7 +48,7 @@ def doctor(
     try:
         _say("trial", _trial(engine))
     except BackendError as error:
-        _say("trial", f"failed: {error}")
+        _say("trial", f"failed: {words.line(error)}")
         sys.exit(1)
 
 

@@ -134,7 +134,7 @@ def find(folders: list[Path], scale: int) -> list[Dataset]:
     names = [dataset.name for dataset in datasets]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"two sets are called {name}; rename a folder, or evaluate them one by one")
+            raise ConfigError(f"two sets are called {name}", hint="rename a folder, or evaluate them one by one")
     return datasets
 
 
@@ -143,7 +143,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be made ({error.strerror})") from None
+        raise ConfigError(f"cannot be made ({error.strerror})", subject=path) from None
 
 
 def write(path: Path, text: str) -> None:

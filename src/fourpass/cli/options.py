@@ -17,7 +17,7 @@ def number(option: str, text: str | None) -> int | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B|P|PX)?", text.strip().upper())
     value = int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " ")) if match else 0
     if value < 1:
-        raise ConfigError(f"{option} {text} is not a number above 0; write it like 250M or 2G")
+        raise ConfigError(f"{option} {text} is not a number above 0", hint="write it like 250M or 2G")
     return value
 
 
@@ -52,9 +52,9 @@ def check(wanted: UpscaleOptions, output: str | None, report: str | None, resume
     """
     one_file.check(wanted)
     if output == "-" and report == "-":
-        raise ConfigError("-o - and --json - would both write to standard output; give --json a file")
+        raise ConfigError("-o - and --json - would both write to standard output", hint="give --json a file")
     if resume and (output is None or output == "-" or (Path(output).suffix and not Path(output).is_dir())):
-        raise ConfigError("--resume keeps its list in the output folder; name a folder with -o")
+        raise ConfigError("--resume keeps its list in the output folder", hint="name a folder with -o")
 
 
 def tag(wanted: UpscaleOptions, usual_scale: int) -> str:

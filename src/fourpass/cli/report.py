@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+from fourpass.cli import words
 from fourpass.cli.terminal import printable
 from fourpass.jobs.report import FileOutcome
 from fourpass.upscaling.upscaler import ProgressCallback
@@ -57,7 +58,7 @@ class Display:
         else:  # no work went into it, so it must not count as speed
             self._total -= pixels
         if outcome.status == "failed":
-            self._say(f"fourpass: {outcome.error}")
+            self._say(f"fourpass: {words.line(outcome.cause) if outcome.cause else outcome.error}")
         elif self._bar is not None:
             self._say(_line(outcome))
         elif outcome.status == "done" and outcome.lost:

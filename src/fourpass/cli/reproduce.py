@@ -65,11 +65,11 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
 
     if len(roots) != 1:
         raise ConfigError(
-            "all takes one folder of data: --data ROOT; docs/tutorials/reproduce.md says what goes into it"
+            "all takes one folder of data: --data ROOT", hint="docs/tutorials/reproduce.md says what goes into it"
         )
     (root,) = roots
     if not root.is_dir():
-        raise ConfigError(f"{root}: no such folder; docs/tutorials/reproduce.md says what goes into it")
+        raise ConfigError("no such folder", subject=root, hint="docs/tutorials/reproduce.md says what goes into it")
     steps = ReproductionPlan(recipes, root, output, recipe_files.folder(), device).steps()
     lacking = missing(root)
     wanted = {name for step in steps for name in step.sources}
@@ -89,7 +89,9 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
         print("stopped; the same command goes on")
         raise typer.Exit(report.stopped if report.stopped > 0 else 128 - report.stopped)
     if report.failed:
-        raise ConfigError(f"failed: {', '.join(report.failed)}; their messages are above, and the same command goes on")
+        raise ConfigError(
+            f"failed: {', '.join(report.failed)}", hint="their messages are above, and the same command goes on"
+        )
 
 
 def _refuse_overwriting(
@@ -123,7 +125,7 @@ def _reproduce(
 ) -> None:
     if item == "table1":
         if data or methods or results:
-            raise ConfigError("table1 is counted in the code; it takes no --data, --methods or --results")
+            raise ConfigError("table1 is counted in the code", hint="it takes no --data, --methods or --results")
         _table(item, {}, output, _suffixes(formats, "md"))
     elif item in TABLES:
         measured = _measured(TABLES[item], results, data, methods, ma_model, alone)
@@ -134,7 +136,7 @@ def _reproduce(
     elif item in PICTURES:
         _pictures(item, data, methods, output, _suffixes(formats, "png"))
     else:
-        raise ConfigError(f"{item}: not one of {', '.join(ITEMS)} (Figs. 2 to 5 are drawings of the method)")
+        raise ConfigError(f"not one of {', '.join(ITEMS)} (Figs. 2 to 5 are drawings of the method)", subject=item)
 
 
 def _measured(
@@ -148,7 +150,7 @@ def _measured(
     from fourpass.evaluation.summary import summarise, summary_table, with_means_of_runs
 
     if methods and not data:
-        raise ConfigError("--methods are measured on --data; give the evaluation sets too")
+        raise ConfigError("--methods are measured on --data", hint="give the evaluation sets too")
     alone = alone or number in SEPARATE
     found = {} if data and alone and not results else measured_rows(number, results, alone=alone)
     if data:
@@ -158,8 +160,8 @@ def _measured(
         chosen = _methods(f"table{number}", methods)
         if not chosen:
             raise ConfigError(
-                f"table{number} compares runs that differ in one thing alone, and the package holds none; name them "
-                "with --methods, or leave --data out to see the committed rows"
+                (f"table{number} compares runs that differ in one thing alone, and the package holds none"),
+                hint="name them with --methods, or leave --data out to see the committed rows",
             )
         rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
         rows, chosen = with_means_of_runs(rows, chosen)
@@ -216,7 +218,7 @@ def _pictures(item: str, data: list[Path], methods: list[str], output: Path, suf
 
     _check(suffixes, plots.FORMATS, item)
     if not data:
-        raise ConfigError(f"{item} shows pictures of the evaluation sets; give their folder: --data DIR")
+        raise ConfigError(f"{item} shows pictures of the evaluation sets", hint="give their folder: --data DIR")
     rows = strips(item, find(data, 4), _methods(item, methods))
     note = "; ".join(dict.fromkeys(strip.region.note for strip in rows if strip.region.note))
     title = f"As Fig. {item[3:]}, x4" + (f" ({note})" if note else "")

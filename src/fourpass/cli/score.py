@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from fourpass.cli import words
 from fourpass.cli.terminal import printable
 
 KINDS = ("aesthetic", "subjective")
@@ -89,7 +90,7 @@ def _checked(name: str, kind: str) -> Any:
     loaded = weights.load(name)
     found = loaded.metadata.lineage.split("-")[0]
     if found in KINDS and found != kind:
-        raise WeightsError(f"{name}: a predictor of {found} scores where one of {kind} scores is wanted")
+        raise WeightsError(f"a predictor of {found} scores where one of {kind} scores is wanted", subject=name)
     return loaded
 
 
@@ -120,7 +121,7 @@ def _measured(pixels: Any, names: list[str], ma_model: Path | None) -> dict[str,
                 found = ma_score(picture, model)
                 values[name] = round(found if name == "ma" else perceptual_index(found, niqe(picture)), 4)
         except MetricError as error:
-            values[name] = str(error)
+            values[name] = words.line(error)
     return values
 
 

@@ -38,9 +38,9 @@ def standard_input() -> BinaryIO:
         ConfigError: it is closed, or a terminal.
     """
     if sys.stdin is None:
-        raise ConfigError("standard input is closed; pipe a picture into it")
+        raise ConfigError("standard input is closed", hint="pipe a picture into it")
     if sys.stdin.isatty():
-        raise ConfigError("standard input is a terminal; pipe a picture into it")
+        raise ConfigError("standard input is a terminal", hint="pipe a picture into it")
     return sys.stdin.buffer
 
 
@@ -51,7 +51,7 @@ def standard_output() -> BinaryIO:
         ConfigError: it is closed.
     """
     if sys.__stdout__ is None:
-        raise ConfigError("standard output is closed; name a file with -o")
+        raise ConfigError("standard output is closed", hint="name a file with -o")
     return sys.stdout.buffer
 
 

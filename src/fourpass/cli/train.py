@@ -96,7 +96,9 @@ def _refuse_overwriting(out: Path, folders: Sequence[Path], files: Sequence[Path
 
     for folder in folders:
         if overwriting.inside(out, [folder]):
-            raise ConfigError(f"{out}: lies in {folder}, whose pictures are read; name a folder outside it with --out")
+            raise ConfigError(
+                f"lies in {folder}, whose pictures are read", subject=out, hint="name a folder outside it with --out"
+            )
     overwriting.check(
         [*folders, *(file for file in files if file and os.path.isfile(file))],
         [*(out / name for name in FILES), *(file for file in out.glob("samples/**/*") if file.is_file())],

@@ -98,7 +98,7 @@ def upscale(
 
     Exit code: 0 all done; 1 some pictures failed, the others are done; 2 nothing was started.
     """
-    from fourpass.cli import options
+    from fourpass.cli import options, words
     from fourpass.disk import overwriting
     from fourpass.imaging.files import MAX_PIXELS
     from fourpass.jobs import pairs, record, settings
@@ -135,13 +135,14 @@ def upscale(
     )
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     if blend_pixels and perceptual is None:
-        raise ConfigError("--blend-pixels wants two models; say what to blend with by --perceptual")
+        raise ConfigError("--blend-pixels wants two models", hint="say what to blend with by --perceptual")
     chosen: Model = model
     if perceptual is not None:
         chosen = blend(model, perceptual, 0.5 if strength is None else strength, pixels=blend_pixels)
+    looks_back = any(value is not None and value is not False for value in held.values())
     upscaler = _upscaler(
         chosen,
-        held if report or any(value is not None and value is not False for value in held.values()) else None,
+        held if looks_back else None,
         backend=backend,
         device=device,
         precision=precision,
@@ -152,7 +153,9 @@ def upscale(
         restore=cleaned,
     )
     if scale is not None and scale > max(upscaler.scales):
-        raise ConfigError(f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}; upscale twice")
+        raise ConfigError(
+            f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}", hint="upscale twice"
+        )
     keeping = record.keep(output, names, settings.digest_of(about), resume=resume)
     found = pairs.pairs(
         names,
@@ -162,6 +165,7 @@ def upscale(
         ext=ext,
         recursive=recursive,
         made=keeping.record.made() if keeping else (),
+        streams=words.STREAMS,
     )
     if output is None:
         _keep_what_is_there(found)
@@ -170,9 +174,9 @@ def upscale(
     beside = [each for each in (None if report == "-" else report, disagreement) if each is not None]
     beside += [keeping.record.file] if keeping else []
     others = [*([strength_map] if strength_map else []), *settings.weights_files(model, perceptual)]
-    overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside])
+    overwriting.check([*pairs.reads(found), *others], [*pairs.writes(found), *beside], streams=words.STREAMS)
     said = {"model": model, "strength": strength, "restore": cleaned, **_how(upscaler), "settings": about}
-    failed = _run(found, wanted, upscaler, keeping, report, said, dry_run, disagreement)
+    failed = _run(found, wanted, upscaler, keeping, report, said, dry_run, disagreement, bool(report) or looks_back)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -185,6 +189,7 @@ def _run(
     about: dict[str, Any],
     dry_run: bool,
     disagreement: Path | None,
+    measure: bool,
 ) -> bool:
     """Do the work, and say what became of it; returns whether a file failed."""
     from fourpass.cli.report import Display, describe
@@ -208,7 +213,7 @@ def _run(
                     outcomes.append(item.outcome)
             else:
                 for outcome in work.upscale(
-                    items, upscaler, wanted, display, keeping, streams, disagreement=disagreement
+                    items, upscaler, wanted, display, keeping, streams, measure=measure, disagreement=disagreement
                 ):
                     outcomes.append(outcome)
                 display.summary(outcomes)
@@ -226,7 +231,7 @@ def _keep_what_is_there(pairs: list[FilePair]) -> None:
     """Refuse to replace a file in a place that nobody named."""
     for pair in pairs:
         if os.path.exists(pair.target):
-            raise ConfigError(f"{pair.target}: already exists; delete it, or name an output with -o")
+            raise ConfigError("already exists", subject=pair.target, hint="delete it, or name an output with -o")
 
 
 def _upscaler(model: Model, held: dict[str, Any] | None, **options: Any) -> Upscaler:
@@ -252,7 +257,7 @@ def _how(upscaler: Upscaler) -> dict[str, Any]:
 
 
 def _streams(pairs: list[FilePair]) -> Any:
-    from fourpass.cli import terminal
+    from fourpass.cli import terminal, words
     from fourpass.jobs.pairs import STANDARD
     from fourpass.jobs.work import Streams
 
@@ -261,4 +266,4 @@ def _streams(pairs: list[FilePair]) -> Any:
         data = terminal.standard_input().read()
     if any(pair.target == STANDARD for pair in pairs):
         output = terminal.standard_output()
-    return Streams(data, output)
+    return Streams(data, output, *words.STREAMS.values())

@@ -64,7 +64,7 @@ def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence
             try:
                 architecture, numbers, renamed = converter(tensors)
             except WeightsError as error:
-                raise WeightsError(f"{file}: {error}") from None
+                raise error.about(file) from None
             weights = Weights(renamed, Metadata(architecture, numbers, "", "", 0, licence), str(file))
             metadata = Metadata(
                 architecture,
@@ -76,7 +76,7 @@ def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence
             )
             return Weights(renamed, metadata, str(file))
     some = ", ".join(sorted(tensors)[:3])
-    raise WeightsError(f"{file}: its tensors ({some}, ...) are of no architecture known here")
+    raise WeightsError(f"its tensors ({some}, ...) are of no architecture known here", subject=file)
 
 
 def load(name: str | os.PathLike[str]) -> Weights:
@@ -96,9 +96,9 @@ def read_tensors(file: Path) -> dict[str, NDArray[np.float32]]:
         WeightsError: the suffix is unknown or the file cannot be read.
     """
     if not file.is_file():
-        raise WeightsError(f"{file}: no such file")
+        raise WeightsError("no such file", subject=file)
     if file.suffix.lower() not in READERS:
-        raise WeightsError(f"{file}: suffix {file.suffix!r} is not one of {', '.join(READERS)}")
+        raise WeightsError(f"suffix {file.suffix!r} is not one of {', '.join(READERS)}", subject=file)
     return READERS[file.suffix.lower()](file)
 
 
@@ -111,13 +111,15 @@ def _read_torch(file: Path) -> dict[str, NDArray[np.float32]]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for a damaged or unsafe file
         reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{file}: not a PyTorch checkpoint that loads safely ({reason})") from None
+        raise WeightsError(f"not a PyTorch checkpoint that loads safely ({reason})", subject=file) from None
     for key in ("params_ema", "params", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break
     if not isinstance(content, dict) or not any(isinstance(value, torch.Tensor) for value in content.values()):
-        raise WeightsError(f"{file}: holds no state dict (looked for params_ema, params, state_dict and the top level)")
+        raise WeightsError(
+            "holds no state dict (looked for params_ema, params, state_dict and the top level)", subject=file
+        )
     return {
         name.removeprefix("module."): value.float().numpy()
         for name, value in content.items()
@@ -131,7 +133,7 @@ def _read_npz(file: Path) -> dict[str, NDArray[np.float32]]:
             names = [name for name in archive.files if name.startswith("var:")] or archive.files
             return {name.removeprefix("var:"): archive[name].astype(np.float32) for name in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{file}: not a whole .npz file ({error})") from None
+        raise WeightsError(f"not a whole .npz file ({error})", subject=file) from None
 
 
 def _read_safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
@@ -141,7 +143,7 @@ def _read_safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
     try:
         return {name: np.asarray(value, np.float32) for name, value in load_file(file).items()}
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{file}: not a whole safetensors file ({error})") from None
+        raise WeightsError(f"not a whole safetensors file ({error})", subject=file) from None
 
 
 # suffix -> reader

@@ -85,7 +85,8 @@ def msrresnet(tensors: Tensors) -> tuple[str, dict[str, Any], Renamed]:
         WeightsError: always.
     """
     raise WeightsError(
-        "is BasicSR's MSRResNet, which has no batch norm and is not SRGAN's SRResNet; export it to ONNX and use that"
+        "is BasicSR's MSRResNet, which has no batch norm and is not SRGAN's SRResNet",
+        hint="export it to ONNX and use that",
     )
 
 
@@ -177,7 +178,9 @@ def srresnet(tensors: Tensors) -> tuple[str, dict[str, Any], Renamed]:
     def move(source: str, target: str, kinds: Sequence[str]) -> None:
         for kind in kinds:
             if f"{source}.{kind}" not in left:
-                raise WeightsError(f"lacks the tensor {source}.{kind} that an SRResNet of its kind has; is it whole?")
+                raise WeightsError(
+                    f"lacks the tensor {source}.{kind} that an SRResNet of its kind has", hint="is it whole?"
+                )
             renamed[f"{target}.{kind}"] = left.pop(f"{source}.{kind}")
 
     def move_normalised(conv: str, norm: str, target_conv: str, target_norm: str) -> None:
@@ -246,7 +249,7 @@ def _pattern(template: str) -> str:
 
 def _rows(tensors: Tensors, name: str) -> int:
     if name not in tensors:
-        raise WeightsError(f"lacks the tensor {name}; is it whole?")
+        raise WeightsError(f"lacks the tensor {name}", hint="is it whole?")
     return int(tensors[name].shape[0])
 
 
@@ -258,7 +261,7 @@ def _count(tensors: Tensors, pattern: str) -> int:
     """
     count = sum(1 for name in tensors if re.fullmatch(pattern, name))
     if not count:
-        raise WeightsError(f"has no tensor named like {pattern}; is it whole?")
+        raise WeightsError(f"has no tensor named like {pattern}", hint="is it whole?")
     return count
 
 
@@ -270,5 +273,5 @@ def _scale(tensors: Tensors, prefix: str, features: int) -> int:
         if re.fullmatch(rf"{re.escape(prefix)}\.\d+\.weight", name)
     ]
     if not widths:
-        raise WeightsError(f"has no tensor named like {prefix}.0.weight; is it whole?")
+        raise WeightsError(f"has no tensor named like {prefix}.0.weight", hint="is it whole?")
     return math.isqrt(math.prod(widths))

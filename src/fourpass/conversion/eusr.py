@@ -35,7 +35,9 @@ def from_tensorflow(tensors: Tensors) -> dict[str, NDArray[np.float32]]:
     """
     matches = {name: match for name in tensors if (match := _VARIABLE.match(name))}
     if not matches:
-        raise WeightsError("none of the constants is an EUSR variable (generator/...); is it another network's file?")
+        raise WeightsError(
+            "none of the constants is an EUSR variable (generator/...)", hint="is it another network's file?"
+        )
     last: dict[str, int] = {}
     for match in matches.values():
         scope = match["scope"]
@@ -62,7 +64,9 @@ def numbers_of(tensors: Tensors) -> dict[str, Any]:
     inner = re.compile(rf"upscaling\.x{scales[0] if scales else 0}\.0\.residual_modules\.0\.blocks\.(\d+)\.")
     upscale = {int(match[1]) for name in tensors if (match := inner.match(name))}
     if not (scales and shared and upscale and "first_conv.weight" in tensors):
-        raise WeightsError("the file lacks parts of EUSR (first_conv, shared, upscaling, final_conv); is it whole?")
+        raise WeightsError(
+            "the file lacks parts of EUSR (first_conv, shared, upscaling, final_conv)", hint="is it whole?"
+        )
     return {
         "features": int(tensors["first_conv.weight"].shape[0]),
         "shared_blocks": max(shared) + 1,

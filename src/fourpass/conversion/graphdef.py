@@ -59,10 +59,10 @@ def read_constants(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32
         with open(path, "rb") as handle:
             graph.ParseFromString(handle.read())
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise WeightsError(f"cannot be read ({error.strerror or error})", subject=path) from None
     except message.DecodeError:
         raise WeightsError(
-            f"{path}: not a whole GraphDef; give a frozen TensorFlow graph (.pb) as it was released"
+            "not a whole GraphDef", subject=path, hint="give a frozen TensorFlow graph (.pb) as it was released"
         ) from None
     constants: dict[str, NDArray[np.float32]] = {}
     for node in graph.node:
@@ -70,7 +70,7 @@ def read_constants(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32
         if node.op == "Const" and tensors and tensors[0].dtype in _DTYPES:
             constants[node.name] = _array(tensors[0], f"{path}: constant {node.name}")
     if not constants:
-        raise WeightsError(f"{path}: holds no constants, so it is not a frozen graph; freeze it first")
+        raise WeightsError("holds no constants, so it is not a frozen graph", subject=path, hint="freeze it first")
     return constants
 
 

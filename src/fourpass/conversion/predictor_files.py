@@ -46,10 +46,12 @@ def download_torchvision(url: str = TORCHVISION_URL, folder: str | None = None) 
         )
     except OSError as error:
         raise WeightsError(
-            f'{url}: cannot be fetched ({error}); without a network, give a file instead: trunk = "PATH" in the recipe'
+            f"cannot be fetched ({error})",
+            subject=url,
+            hint='without a network, give a file instead: trunk = "PATH" in the recipe',
         ) from None
     except RuntimeError as error:
-        raise WeightsError(f"{url}: what came is not the published file ({error}); try again") from None
+        raise WeightsError(f"what came is not the published file ({error})", subject=url, hint="try again") from None
     return from_torchvision({name: value.numpy() for name, value in state.items()}, url)
 
 
@@ -70,7 +72,9 @@ def read_trunk(source: str) -> dict[str, NDArray[np.float32]]:
         return download_torchvision()
     path = Path(source)
     if not path.is_file():
-        raise WeightsError(f"{source}: no such file of trunk weights; give one, or 'torchvision' to fetch them")
+        raise WeightsError(
+            "no such file of trunk weights", subject=source, hint="give one, or 'torchvision' to fetch them"
+        )
     if path.suffix in (".h5", ".hdf5", ".keras"):
         tensors = from_keras_h5(path)
     elif path.suffix in (".pth", ".pt"):
@@ -79,7 +83,7 @@ def read_trunk(source: str) -> dict[str, NDArray[np.float32]]:
         tensors = _from_safetensors(path)
     else:
         raise WeightsError(
-            f"{source}: trunk weights are .safetensors, .h5 or .pth, not {path.suffix or 'without suffix'}"
+            f"trunk weights are .safetensors, .h5 or .pth, not {path.suffix or 'without suffix'}", subject=source
         )
     return {name: value for name, value in tensors.items() if name.startswith("trunk.")}
 
@@ -94,13 +98,13 @@ def read_teacher(source: str) -> dict[str, NDArray[np.float32]]:
     from safetensors.numpy import load_file
 
     if not Path(source).is_file():
-        raise WeightsError(f"{source}: no such file of a teacher's weights")
+        raise WeightsError("no such file of a teacher's weights", subject=source)
     try:
         stored = load_file(source)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{source}: not a whole safetensors file ({error})") from None
+        raise WeightsError(f"not a whole safetensors file ({error})", subject=source) from None
     if "conv_dw_1.weight" not in stored:
-        raise WeightsError(f"{source}: lacks conv_dw_1.weight, so it is no NIMA on MobileNetV1")
+        raise WeightsError("lacks conv_dw_1.weight, so it is no NIMA on MobileNetV1", subject=source)
     return {name: value.astype(np.float32) for name, value in stored.items()}
 
 
@@ -112,7 +116,7 @@ def _from_pickle(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        raise WeightsError(f"{path}: not a readable state dict ({str(error).splitlines()[0]})") from None
+        raise WeightsError(f"not a readable state dict ({str(error).splitlines()[0]})", subject=path) from None
     return from_torchvision({name: value.numpy() for name, value in state.items()}, str(path))
 
 
@@ -123,12 +127,12 @@ def _from_safetensors(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         stored = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: not a whole safetensors file ({error})") from None
+        raise WeightsError(f"not a whole safetensors file ({error})", subject=path) from None
     prefix = "trunk." if "trunk.features.0.0.weight" in stored else ""
     tensors: dict[str, NDArray[np.float32]] = {}
     for _, _, conv, norm in layers():
         for name in (f"{conv}.weight", *(f"{norm}.{part}" for part in NORM.values())):
             if prefix + name not in stored:
-                raise WeightsError(f"{path}: lacks {prefix}{name}, so it holds no MobileNetV2")
+                raise WeightsError(f"lacks {prefix}{name}, so it holds no MobileNetV2", subject=path)
             tensors[f"trunk.{name}"] = stored[prefix + name].astype(np.float32)
     return tensors

@@ -31,7 +31,7 @@ def read_votes(file: Path) -> dict[str, NDArray[np.int64]]:
     try:
         lines = file.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read ({error})") from None
+        raise DatasetError(f"cannot be read ({error})", subject=file) from None
     votes: dict[str, NDArray[np.int64]] = {}
     for number, line in enumerate(lines, start=1):
         columns = line.split()
@@ -49,7 +49,7 @@ def read_votes(file: Path) -> dict[str, NDArray[np.int64]]:
             raise DatasetError(f"{file}, row {number}: picture {columns[1]} is there a second time")
         votes[columns[1]] = counts
     if not votes:
-        raise DatasetError(f"{file}: holds no row")
+        raise DatasetError("holds no row", subject=file)
     return votes
 
 
@@ -86,7 +86,7 @@ def read_ava(
     """
     table = next((file for file in (folder / "AVA.txt", folder / "ava.txt") if file.is_file()), None)
     if table is None:
-        raise DatasetError(f"{folder}: not laid out as AVA is: {_TREE}")
+        raise DatasetError(f"not laid out as AVA is: {_TREE}", subject=folder)
     votes = read_votes(table)
     files = {file.stem: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".jpg", ".jpeg")}
     order = list(votes)
@@ -98,7 +98,7 @@ def read_ava(
     for role, names in (("train on", rest), ("validate on", held_out)):
         there = [name for name in names if name in files]
         if not there:
-            raise DatasetError(f"{folder}: no picture to {role} is there; AVA is laid out as {_TREE}")
+            raise DatasetError(f"no picture to {role} is there", subject=folder, hint=f"AVA is laid out as {_TREE}")
         counts = np.stack([votes[name] for name in there]).astype(np.float32)
         paths = [files[name] for name in there]
         shares = counts / counts.sum(axis=1, keepdims=True)

@@ -28,15 +28,17 @@ def read_bmp(file: Path) -> NDArray[np.uint8]:
             header = handle.read(_HEADER.size)
         size = file.stat().st_size
     except OSError as error:
-        raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
+        raise DatasetError(f"cannot be read ({error.strerror})", subject=file) from None
     if len(header) < _HEADER.size:
-        raise DatasetError(f"{file}: cut short, {size} bytes are no BMP")
+        raise DatasetError(f"cut short, {size} bytes are no BMP", subject=file)
     magic, _, _, _, start, _, width, height, _, bits, compression, *_ = _HEADER.unpack(header)
     if magic != b"BM" or bits != 24 or compression != 0 or width <= 0 or height == 0:
-        raise DatasetError(f"{file}: not an uncompressed 24-bit BMP, which is what TID2013 has")
+        raise DatasetError("not an uncompressed 24-bit BMP, which is what TID2013 has", subject=file)
     rows, stride = abs(height), (3 * width + 3) // 4 * 4
     if size < start + rows * stride:
-        raise DatasetError(f"{file}: cut short, {size} bytes where {width}x{rows} pixels take {start + rows * stride}")
+        raise DatasetError(
+            f"cut short, {size} bytes where {width}x{rows} pixels take {start + rows * stride}", subject=file
+        )
     data = np.memmap(file, np.uint8, "r", start, (rows, stride))
     pixels = data[:, : 3 * width].reshape(rows, width, 3)[..., ::-1]
     return np.asarray(pixels[::-1] if height > 0 else pixels)

@@ -177,7 +177,9 @@ def hold_out(photos: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         DatasetError: less than two photos.
     """
     if len(photos) < 2:
-        raise DatasetError(f"{len(photos)} photos are too few to learn from and to validate on; give at least two")
+        raise DatasetError(
+            f"{len(photos)} photos are too few to learn from and to validate on", hint="give at least two"
+        )
     held_out = list(photos[::_HELD_OUT])
     return [photo for photo in photos if photo not in set(held_out)], held_out
 

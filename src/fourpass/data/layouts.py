@@ -50,7 +50,7 @@ def find_datasets(folder: Path, scale: int) -> list[Dataset]:
         DatasetError: no folder there, no layout known in it, or a layout with an input missing.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; --data takes a folder of pictures")
+        raise DatasetError("no such folder", subject=folder, hint="name a folder of pictures", key="data-folder")
     found = _find(folder, scale)
     if found:
         return [found]
@@ -61,7 +61,9 @@ def find_datasets(folder: Path, scale: int) -> list[Dataset]:
     holds = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     listing = ", ".join(holds[:6]) + (f" and {len(holds) - 6} more" if len(holds) > 6 else "")
     raise DatasetError(
-        f"{folder}: no evaluation set for x{scale} found (it holds {listing or 'nothing'}); expected {expected(scale)}"
+        f"no evaluation set for x{scale} found (it holds {listing or 'nothing'})",
+        subject=folder,
+        hint=f"expected {expected(scale)}",
     )
 
 
@@ -118,7 +120,12 @@ def _selfexsr(folder: Path, scale: int) -> Dataset | None:
     if not inner.is_dir():
         others = [child.name for child in _folders(folder) if re.match(r"image_SRF_\d+$", child.name)]
         if others:
-            raise DatasetError(f"{folder}: has {', '.join(others)} but no image_SRF_{scale}; choose another --scale")
+            raise DatasetError(
+                f"has {', '.join(others)} but no image_SRF_{scale}",
+                subject=folder,
+                hint="choose another scale",
+                key="scale",
+            )
         inner = folder
     named = re.compile(r"(?P<name>.+)_SRF_(?P<scale>\d+)_HR$")
     matches = [(path, match) for path in pictures(inner) if (match := named.match(path.stem))]
@@ -127,10 +134,12 @@ def _selfexsr(folder: Path, scale: int) -> Dataset | None:
     pairs = []
     for path, match in matches:
         if int(match["scale"]) != scale:
-            raise DatasetError(f"{path}: made for x{match['scale']}, not x{scale}; choose another --scale")
+            raise DatasetError(
+                f"made for x{match['scale']}, not x{scale}", subject=path, hint="choose another scale", key="scale"
+            )
         low = path.with_name(f"{match['name']}_SRF_{scale}_LR{path.suffix}")
         if not low.is_file():
-            raise DatasetError(f"{path}: its input {low.name} is missing beside it")
+            raise DatasetError(f"its input {low.name} is missing beside it", subject=path)
         pairs.append(ImagePair(match["name"], path, low))
     return Dataset(_set_name(inner), "SelfExSR", tuple(pairs))
 
@@ -157,8 +166,9 @@ def _paired(folder: Path, high: Path, low: Path, scale: int, layout: str) -> Dat
         match = inputs.get(f"{path.stem}x{scale}") or inputs.get(path.stem)
         if match is None:
             raise DatasetError(
-                f"{path}: neither {path.stem}x{scale}.png nor {path.stem}.png is in {low}; complete that folder, or "
-                f"remove it to have the inputs made"
+                f"neither {path.stem}x{scale}.png nor {path.stem}.png is in {low}",
+                subject=path,
+                hint="complete that folder, or remove it to have the inputs made",
             )
         found.append(ImagePair(path.stem, path, match))
     return Dataset(_set_name(folder), layout, tuple(found))
@@ -168,7 +178,7 @@ def _refuse_twins(paths: list[Path]) -> None:
     seen: dict[str, Path] = {}
     for path in paths:
         if path.stem in seen:
-            raise DatasetError(f"{path}: has the same name as {seen[path.stem].name}; keep one of the two")
+            raise DatasetError(f"has the same name as {seen[path.stem].name}", subject=path, hint="keep one of the two")
         seen[path.stem] = path
 
 

@@ -129,8 +129,12 @@ def _large_enough(
         largest = max(pictures, key=lambda picture: min(picture.high.shape[:2]))
         rows, columns = largest.high.shape[:2]
         raise DatasetError(
-            f"{largest.source}: {columns}x{rows} pixels, and no picture is larger; patches of x{scale} take "
-            f"{size * scale}x{size * scale}: give larger pictures or a smaller patch in the recipe"
+            f"{columns}x{rows} pixels, and no picture is larger",
+            subject=largest.source,
+            hint=(
+                f"patches of x{scale} take {size * scale}x{size * scale}: give larger pictures or a "
+                "smaller patch in the recipe"
+            ),
         )
     if len(chosen) < len(pictures):
         small = next(picture for picture in pictures if min(picture.low[scale].shape[:2]) < size)

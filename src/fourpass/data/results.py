@@ -30,7 +30,7 @@ def find_results(folder: Path, dataset: Dataset, scale: int) -> dict[str, Path]:
         DatasetError: the folder is missing, a picture has no result, or has several of one kind.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder of results")
+        raise DatasetError("no such folder of results", subject=folder)
     place = _place(folder, dataset.name, scale)
     files = pictures(place)
     names = [pair.name for pair in dataset.pairs]
@@ -38,17 +38,20 @@ def find_results(folder: Path, dataset: Dataset, scale: int) -> dict[str, Path]:
     for name, paths in found.items():
         if len(paths) > 1:
             raise DatasetError(
-                f"{place}: {dataset.name}/{name} has several results ({', '.join(path.name for path in paths[:4])}); "
-                f"keep those of one method in a folder"
+                f"{dataset.name}/{name} has several results ({', '.join(path.name for path in paths[:4])})",
+                subject=place,
+                hint="keep those of one method in a folder",
             )
     missing = [name for name, paths in found.items() if not paths]
     if missing:
         first = missing[0]
         holds = ", ".join(path.name for path in files[:5]) or "no pictures"
         raise DatasetError(
-            f"{place}: {len(missing)} of {len(names)} pictures of {dataset.name} have no x{scale} result, for one "
-            f"{first}; looked for {first}.png, {first}x{scale}.png, {first}_SRF_{scale}.png, {first}_*.png; it "
-            f"holds {holds}"
+            (f"{len(missing)} of {len(names)} pictures of {dataset.name} have no x{scale} result, for one {first}"),
+            subject=place,
+            hint=(
+                f"looked for {first}.png, {first}x{scale}.png, {first}_SRF_{scale}.png, {first}_*.png; it holds {holds}"
+            ),
         )
     return {name: paths[0] for name, paths in found.items()}
 

@@ -54,7 +54,7 @@ class ScoredPictures:
             rows, columns = picture.shape[0] - CROP, picture.shape[1] - CROP
             if rows < 0 or columns < 0:
                 size = f"{picture.shape[1]}x{picture.shape[0]}"
-                raise DatasetError(f"{self.names[index]}: {size} pixels, smaller than a {CROP}x{CROP} crop")
+                raise DatasetError(f"{size} pixels, smaller than a {CROP}x{CROP} crop", subject=self.names[index])
         except DatasetError as error:
             self.skipped[self.names[index]] = str(error)
             raise
@@ -92,7 +92,7 @@ class ScoredPictures:
                     index = int(random.integers(len(self)))
             else:
                 raise DatasetError(
-                    f"a hundred pictures in a row cannot be used; the last: {self.skipped[self.names[index]]}"
+                    "a hundred pictures in a row cannot be used", hint=f"the last: {self.skipped[self.names[index]]}"
                 )
             rows.append(index)
         return np.stack(crops).transpose(0, 3, 1, 2), self.distributions[rows]

@@ -102,11 +102,11 @@ def reference(kodak: Path, number: int) -> NDArray[np.uint8]:
     names = (f"{number}.png", f"{number:02d}.png", f"kodim{number:02d}.png")
     found = [kodak / name for name in names if (kodak / name).is_file()]
     if not found:
-        raise DatasetError(f"{kodak}: has no {' or '.join(names)}; put the 24 Kodak pictures there")
+        raise DatasetError(f"has no {' or '.join(names)}", subject=kodak, hint="put the 24 Kodak pictures there")
     picture = decode(found[0])
     height, width = picture.shape[:2]
     if height < ROWS or width < COLUMNS:
-        raise DatasetError(f"{found[0]}: {width}x{height} pixels, but Kodak's have at least {COLUMNS}x{ROWS}")
+        raise DatasetError(f"{width}x{height} pixels, but Kodak's have at least {COLUMNS}x{ROWS}", subject=found[0])
     row, column = OFFSETS.get(number, ((height - ROWS) // 2, (width - COLUMNS) // 2))
     return picture[row : row + ROWS, column : column + COLUMNS]
 
@@ -130,7 +130,9 @@ def distort(picture: NDArray[np.uint8], kind: int, level: int, seed: int = 0) ->
     if kind not in DISTORTIONS or not 1 <= level <= len(LEVELS):
         raise ConfigError(f"type {kind} level {level}: TID2013 has types 1..24 at levels 1..5")
     if picture.shape[0] % 32 or picture.shape[1] % 32:
-        raise ConfigError(f"sides {picture.shape[1]}x{picture.shape[0]} are not multiples of 32; crop the picture")
+        raise ConfigError(
+            f"sides {picture.shape[1]}x{picture.shape[0]} are not multiples of 32", hint="crop the picture"
+        )
     clean = picture.astype(np.float32)
     distortion = DISTORTIONS[kind]
     function = distortion.function

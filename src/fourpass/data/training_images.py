@@ -63,7 +63,7 @@ def find_images(folder: Path) -> list[Path]:
         DatasetError: there is no such folder, or no picture in it.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; give a folder tree that holds pictures")
+        raise DatasetError("no such folder", subject=folder, hint="give a folder tree that holds pictures")
     found = sorted(
         file
         for file in folder.rglob("*")
@@ -73,7 +73,7 @@ def find_images(folder: Path) -> list[Path]:
         and "__MACOSX" not in file.relative_to(folder).parts
     )
     if not found:
-        raise DatasetError(f"{folder}: no picture in it or below ({', '.join(sorted(SUFFIXES))})")
+        raise DatasetError(f"no picture in it or below ({', '.join(sorted(SUFFIXES))})", subject=folder)
     return found
 
 
@@ -115,11 +115,11 @@ def load_pictures(
     if failures:
         report(f"{len(failures)} of {len(paths)} pictures left out because they cannot be read")
     if not pictures:
-        raise DatasetError(f"none of {len(paths)} pictures can be read; the first: {failures[0]}")
+        raise DatasetError(f"none of {len(paths)} pictures can be read", hint=f"the first: {failures[0]}")
     return pictures
 
 
-class _UnreadableError(Exception):
+class _UnreadableError(DatasetError):
     """This picture cannot be decoded; the others may."""
 
 
@@ -127,7 +127,7 @@ def _open(file: Path, scales: Sequence[int], folder: Path) -> TrainingImage:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise _UnreadableError(f"{file}: cannot be read ({error.strerror or error})") from None
+        raise _UnreadableError(f"cannot be read ({error.strerror or error})", subject=file) from None
     stem = f"{hashlib.blake2b(content, digest_size=16).hexdigest()}-v{_VERSION}"
     high = cached_array(folder / f"{stem}.npy", partial(_decode, content, file))
     low = {scale: cached_array(folder / f"{stem}-x{scale}.npy", partial(shrink, high, scale)) for scale in scales}
@@ -144,9 +144,9 @@ def decode(file: Path) -> NDArray[np.uint8]:
     try:
         return _decode(file.read_bytes(), file)
     except OSError as error:
-        raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
+        raise DatasetError(f"cannot be read ({error.strerror})", subject=file) from None
     except _UnreadableError as error:
-        raise DatasetError(str(error)) from None
+        raise DatasetError(error.reason, subject=error.subject, hint=error.hint) from None
 
 
 def shrink(high: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
@@ -166,10 +166,10 @@ def _decode(content: bytes, file: Path) -> NDArray[np.uint8]:
     try:
         picture = files.read(content, name=str(file))
     except ImageError as error:
-        raise _UnreadableError(str(error)) from None
+        raise _UnreadableError(error.reason, subject=error.subject, hint=error.hint) from None
     rows, columns = picture.pixels.shape[:2]
     if min(rows, columns) < CELL:
-        raise _UnreadableError(f"{file}: {columns}x{rows} pixels are too few to learn from")
+        raise _UnreadableError(f"{columns}x{rows} pixels are too few to learn from", subject=file)
     pixels = _to_uint8(picture.pixels)
     if picture.alphas is not None:
         alpha = _to_uint8(picture.alphas[0])[..., None] / 255.0
@@ -204,7 +204,10 @@ def cached_array(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Va
                 np.save(stream, value)
         except OSError as error:
             raise DatasetError(
-                f"{file.parent}: cannot keep decoded pictures there ({error.strerror}); name another with --cache"
+                f"cannot keep decoded pictures there ({error.strerror})",
+                subject=file.parent,
+                hint="name another",
+                key="cache",
             ) from None
     with _header:
         mapped: NDArray[_Value] = np.load(file, mmap_mode="r")

@@ -88,15 +88,18 @@ class Wear:
             least, most = _RANGES.get(item.name, (0, 1))
             numbers = value if isinstance(value, tuple) else (value,)
             if not all(least <= number <= most for number in numbers):
-                raise ConfigError(f"recipe: {item.name} = {_said(value)} is not within {least}..{most}")
+                raise ConfigError(f"{item.name} = {_said(value)} is not within {least}..{most}", subject="recipe")
             if isinstance(value, tuple) and (len(value) != 2 or value[0] > value[1]):
-                raise ConfigError(f"recipe: {item.name} = {_said(value)} is not a range [least, most]")
+                raise ConfigError(f"{item.name} = {_said(value)} is not a range [least, most]", subject="recipe")
         if not self.filters or not set(self.filters) <= set(steps.FILTERS):
-            raise ConfigError(f"recipe: filters {list(self.filters)} are not some of {', '.join(steps.FILTERS)}")
+            raise ConfigError(
+                f"filters {list(self.filters)} are not some of {', '.join(steps.FILTERS)}", subject="recipe"
+            )
         odds = self.chroma_odds
         if len(odds) != len(steps.CHROMA) or not all(0 <= one < math.inf for one in odds) or not sum(odds):
             raise ConfigError(
-                f"recipe: chroma_odds {list(odds)} must be weights of {', '.join(steps.CHROMA)}, not all of them 0"
+                (f"chroma_odds {list(odds)} must be weights of {', '.join(steps.CHROMA)}, not all of them 0"),
+                subject="recipe",
             )
 
 

@@ -48,7 +48,7 @@ def _one(part: str, text: str) -> tuple[_Step, float]:
     match = re.fullmatch(r"(\w+):(\d+\.?\d*)", part)
     known = ", ".join(f"{name}:{least:g}..{most:g}" for name, (_, least, most) in _STEPS.items())
     if not match or match[1] not in _STEPS:
-        raise ConfigError(f"wear {text!r}: {part!r} is not one of {known}; join some with +, or say none")
+        raise ConfigError(f"wear {text!r}: {part!r} is not one of {known}", hint="join some with +, or say none")
     step, least, most = _STEPS[match[1]]
     if not least <= float(match[2]) <= most:
         raise ConfigError(f"wear {text!r}: {match[2]} is not within {least:g}..{most:g}")

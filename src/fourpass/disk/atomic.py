@@ -101,19 +101,21 @@ def forget(path: str | os.PathLike[str]) -> None:
 
 def unwritable(path: str | os.PathLike[str], error: OSError, kind: type[_Kind]) -> _Kind:
     """Return the error that says in one line why a file cannot be written."""
-    name = os.fspath(path)
+    picture = kind is ImageError  # only pictures go where the user said by an option that all commands share
+
+    def told(reason: str, hint: str, key: str) -> _Kind:
+        return kind(reason, subject=os.fspath(path), hint=hint, key=key if picture else "")
+
     if isinstance(error, _InTheWayError):
-        wanted = "a picture" if kind is ImageError else "a file"
-        return kind(f"{name}: {error}, where {wanted} is to be written; name a file")
-    flag = " with -o" if kind is ImageError else ""
+        return told(f"{error}, where {'a picture' if picture else 'a file'} is to be written", "name a file", "")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return kind(f"{name}: the disk is full; free some space, or write to another{flag}")
+        return told("the disk is full", "free some space, or write to another", "disk-full")
     if error.errno == errno.EFBIG:
-        smaller = "a smaller format, or " if kind is ImageError else ""
-        return kind(f"{name}: larger than files may be here; write {smaller}elsewhere{flag}")
+        smaller = "a smaller format, or " if picture else ""
+        return told("larger than files may be here", f"write {smaller}elsewhere", "file-too-large")
     if error.errno == errno.ENAMETOOLONG:
-        return kind(f"{name}: the name is longer than names may be here; name a shorter one{flag}")
-    return kind(f"{name}: cannot be written ({error.strerror or error}); write to another folder{flag}")
+        return told("the name is longer than names may be here", "name a shorter one", "name-too-long")
+    return told(f"cannot be written ({error.strerror or error})", "write to another folder", "unwritable")
 
 
 class _InTheWayError(OSError):

@@ -7,7 +7,7 @@ import os
 import posixpath
 import stat
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
 from fourpass.errors import ConfigError
@@ -22,6 +22,8 @@ def check(
     *,
     suffixes: Collection[str] | None = None,
     way_out: str = "name another file",
+    key: str = "",
+    streams: Mapping[int, str] | None = None,
 ) -> None:
     """Refuse to write over a file that is read, or two outputs into one file.
 
@@ -32,19 +34,26 @@ def check(
         reads: files that are going to be read; of a folder, every file in it and below. What is not there is ignored.
         writes: files that are going to be written.
         suffixes: of a folder, only files with one of these, in lower case, are read; None: all.
-        way_out: what to do, for the message.
+        way_out, key: what to do, for the message; see `fourpass.errors.FourpassError`.
+        streams: what messages call open files, by their number.
 
     Raises:
         ConfigError: an output is an input, or two outputs are one file.
     """
+
+    def shown(name: Name) -> str:
+        return os.fspath(name) if not isinstance(name, int) else (streams or {}).get(name, f"open file {name}")
+
     taken: dict[Hashable, Name] = {}
     existing: dict[Hashable, Name] = {}
     for each in writes:
         spot = place(each)
         if spot in taken:
-            first = _shown(taken[spot])
-            both = "named twice" if first == _shown(each) else f"the same file as {first}"
-            raise ConfigError(f"{_shown(each)}: is {both}, and each output needs a file of its own; {way_out}")
+            first = shown(taken[spot])
+            both = "named twice" if first == shown(each) else f"the same file as {first}"
+            raise ConfigError(
+                f"is {both}, and each output needs a file of its own", subject=shown(each), hint=way_out, key=key
+            )
         taken[spot] = each
         known = identity(each)
         if known is not None:
@@ -54,9 +63,11 @@ def check(
     for read in _files(reads, suffixes):
         known = identity(read)
         if known in existing:
-            name, source = _shown(existing[known]), _shown(read)
+            name, source = shown(existing[known]), shown(read)
             same = "" if name == source else f" ({source})"
-            raise ConfigError(f"{name}: is an input{same}, and inputs are never overwritten; {way_out}")
+            raise ConfigError(
+                f"is an input{same}, and inputs are never overwritten", subject=name, hint=way_out, key=key
+            )
 
 
 def local(path: str) -> str:
@@ -152,9 +163,3 @@ def _ignores_case(folder: str) -> bool:
             known = identity(path)
             return known is not None and identity(os.path.join(head, name.swapcase())) == known
     return False
-
-
-def _shown(name: Name) -> str:
-    if isinstance(name, int):
-        return {0: "standard input", 1: "standard output"}.get(name, f"file {name}")
-    return os.fspath(name)

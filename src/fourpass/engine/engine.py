@@ -40,7 +40,7 @@ class Engine:
         if precision not in _PRECISIONS:
             raise ConfigError(f"precision {precision!r} is not one of {', '.join(_PRECISIONS)}")
         if threads is not None and threads < 1:
-            raise ConfigError(f"threads is {threads}; it must be at least 1")
+            raise ConfigError(f"threads is {threads}", hint="it must be at least 1")
         self.backend, self._backend, self.device = _find(backend, device)
         self.reason = (
             "asked for"
@@ -52,8 +52,8 @@ class Engine:
             precision = offered[0]
         elif precision not in offered:
             raise ConfigError(
-                f"precision {precision} is not one that {self.backend} runs well on this machine "
-                f"({', '.join(offered)}); take auto"
+                f"precision {precision} is not one that {self.backend} runs well here ({', '.join(offered)})",
+                hint="take auto",
             )
         self.precision = precision
         self.threads = threads
@@ -69,8 +69,9 @@ class Engine:
         if not isinstance(source, self._backend.sources):
             able = [name for name in backends.BACKENDS if isinstance(source, backends.get(name).sources)]
             raise BackendError(
-                f"{source}: the {self.backend} backend does not run {_KINDS[type(source)]}; "
-                f"take the backend {' or '.join(able)}"
+                f"the {self.backend} backend does not run {_KINDS[type(source)]}",
+                subject=source,
+                hint=f"take the backend {' or '.join(able)}",
             )
         return self._backend.load(source, self.device, self.precision, self.threads)
 

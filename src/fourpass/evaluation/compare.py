@@ -47,9 +47,9 @@ def load_entries(sources: Mapping[str, Path], reference: Path | None, scale: int
     given = [*sources.values(), *([reference] if reference else [])]
     for path in given:
         if not path.exists():
-            raise DatasetError(f"{path}: no such picture or folder")
+            raise DatasetError("no such picture or folder", subject=path)
     if len(sources) < 2 or len({path.is_dir() for path in given}) > 1:
-        raise ConfigError("compare takes two pictures or more, or as many folders, and --reference of the same kind")
+        raise ConfigError("compare takes two pictures or more, or as many folders, and a reference of the same kind")
     everything = {**sources, **({REFERENCE: reference} if reference else {})}
     if not given[0].is_dir():
         return [_entry((reference or given[0]).stem, everything, scale)]
@@ -58,7 +58,7 @@ def load_entries(sources: Mapping[str, Path], reference: Path | None, scale: int
     else:
         truths = {path.stem: path for path in pictures(given[0])}
     if not truths:
-        raise DatasetError(f"{given[0]}: holds no pictures")
+        raise DatasetError("holds no pictures", subject=given[0])
     dataset = Dataset(
         given[-1].resolve().name, "flat", tuple(ImagePair(name, path, None) for name, path in truths.items())
     )
@@ -128,7 +128,9 @@ def rate_votes(files: Sequence[Path]) -> list[tuple[str, float, float, float]]:
     for file in files:
         content = _votes(file)
         if labels and content["labels"] != labels:
-            raise DatasetError(f"{file}: votes on {', '.join(content['labels'])}, the others on {', '.join(labels)}")
+            raise DatasetError(
+                f"votes on {', '.join(content['labels'])}, the others on {', '.join(labels)}", subject=file
+            )
         labels = content["labels"]
         votes += content["votes"]
     wins = np.zeros((len(labels), len(labels)))
@@ -150,14 +152,17 @@ def _entry(name: str, paths: Mapping[str, Path], scale: int) -> ComparedImage:
     for label, other in results.items():
         if other != shape:
             raise DatasetError(
-                f"{name}: {label} is {other[1]}x{other[0]} and {first} {shape[1]}x{shape[0]}; they must be of one size"
+                f"{label} is {other[1]}x{other[0]} and {first} {shape[1]}x{shape[0]}",
+                subject=name,
+                hint="they must be of one size",
             )
     if REFERENCE in loaded:
         truth = loaded[REFERENCE]
         if not all(0 <= truth.shape[axis] - shape[axis] < scale for axis in (0, 1)):
             raise DatasetError(
-                f"{name}: the reference is {truth.shape[1]}x{truth.shape[0]} and {first} {shape[1]}x{shape[0]}; it may "
-                f"be larger by less than the scale ({scale}), no more"
+                f"the reference is {truth.shape[1]}x{truth.shape[0]} and {first} {shape[1]}x{shape[0]}",
+                subject=name,
+                hint=f"it may be larger by less than the scale ({scale}), no more",
             )
         loaded[REFERENCE] = truth[: shape[0], : shape[1]]
     return ComparedImage(name, loaded)
@@ -170,7 +175,7 @@ def _picture_data(entry: ComparedImage, names: Sequence[str], protocol: Measurin
         try:
             measured = [measure(name, sample, protocol, itself=label == REFERENCE) for name in names]
         except FourpassError as error:
-            raise type(error)(f"{entry.name}, {label}: {error}") from None
+            raise error.about(f"{entry.name}, {label}" + f": {error.subject}" * bool(error.subject)) from None
         numbers[label] = [None if value is None else round(value, 6) for value in measured]
     height, width = next(iter(entry.versions.values())).shape[:2]
     sources = {
@@ -196,7 +201,9 @@ def _votes(file: Path) -> Any:
         if content["format"] != "fourpass-votes-1" or len(labels) < 2 or not known:
             raise ValueError
     except OSError as error:
-        raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
+        raise DatasetError(f"cannot be read ({error.strerror})", subject=file) from None
     except (ValueError, KeyError, TypeError):
-        raise DatasetError(f"{file}: not a file of votes; export one from a page that fourpass compare wrote") from None
+        raise DatasetError(
+            "not a file of votes", subject=file, hint="export one from a page that fourpass compare wrote"
+        ) from None
     return content

@@ -127,7 +127,7 @@ def _spread(jobs: Iterator[_Job], workers: int) -> Iterator[Measurement]:
             yield ahead.popleft().result()
     except BrokenProcessPool:
         raise BackendError(
-            "a measuring process was killed, most likely for want of memory; use fewer: --workers 1"
+            "a measuring process was killed, most likely for want of memory", hint="use fewer workers", key="workers"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
@@ -188,4 +188,5 @@ def _named(job: _Job) -> Iterator[None]:
     try:
         yield
     except FourpassError as error:
-        raise type(error)(f"{job.dataset}/{job.pair.name}, {job.method.label}: {error}") from None
+        place = f"{job.dataset}/{job.pair.name}, {job.method.label}"
+        raise error.about(place + f": {error.subject}" * bool(error.subject)) from None

@@ -104,7 +104,9 @@ def strips(figure: str, datasets: Sequence[Dataset], methods: Sequence[Method]) 
         dataset, pair = _find(region, datasets)
         truth, low = load_pair(pair, SCALE)
         if region.top + region.height > truth.shape[0] or region.left + region.width > truth.shape[1]:
-            raise ConfigError(f"{figure}: {region} reaches out of its picture of {truth.shape[1]}x{truth.shape[0]}")
+            raise ConfigError(
+                f"{region} reaches out of its picture of {truth.shape[1]}x{truth.shape[0]}", subject=figure
+            )
         panels = [Panel(TRUTH, truth)]
         for label in PANELS[figure]:
             method = at_hand.get(label)
@@ -125,4 +127,6 @@ def _find(region: Region, datasets: Sequence[Dataset]) -> tuple[Dataset, ImagePa
             if (dataset.name, pair.name) == (region.dataset, region.image):
                 return dataset, pair
     given = ", ".join(dataset.name for dataset in datasets)
-    raise DatasetError(f"{region.dataset}/{region.image} is not in the given sets ({given}); add its folder to --data")
+    raise DatasetError(
+        f"{region.dataset}/{region.image} is not in the given sets ({given})", hint="add its folder", key="data"
+    )

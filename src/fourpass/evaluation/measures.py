@@ -141,7 +141,7 @@ def choose(names: Sequence[str]) -> dict[str, Metric]:
         if name not in METRICS:
             raise ConfigError(f"metric {name!r} is not one of {', '.join(METRICS)}")
     if not names or len(set(names)) < len(names):
-        raise ConfigError("--metrics takes one metric or more, each once")
+        raise ConfigError("metrics are one or more, each named once", key="metrics")
     return {name: METRICS[name] for name in names}
 
 
@@ -166,7 +166,9 @@ def measure(name: str, sample: Sample, protocol: MeasuringProtocol, *, itself: b
         return None
     value = metric.measure(sample, protocol)
     if math.isinf(value):
-        raise DatasetError(f"the result equals what {metric.label} compares it with; is it the ground truth itself?")
+        raise DatasetError(
+            f"the result equals what {metric.label} compares it with", hint="is it the ground truth itself?"
+        )
     if math.isnan(value):
         raise MetricError(f"{metric.label} came out as not a number")
     return value

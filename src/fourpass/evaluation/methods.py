@@ -88,10 +88,12 @@ def parse_methods(items: Sequence[str], *, self_ensemble: bool = False) -> list[
     methods = [_parse(text, self_ensemble) for text in texts]
     labels = [method.label for method in methods]
     if not methods:
-        raise ConfigError("--methods names no method; give for example bicubic,eusr")
+        raise ConfigError("no method is named", hint="give for example bicubic,eusr", key="no-method")
     for label in labels:
         if labels.count(label) > 1:
-            raise ConfigError(f"two methods are called {label!r}; name one of them: --methods NAME=...")
+            raise ConfigError(
+                f"two methods are called {label!r}", hint="name one of them: NAME=...", key="name-methods"
+            )
     return methods
 
 
@@ -118,7 +120,7 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[R
     if method.kind == "bicubic":
         return partial(imresize, scale=scale)
     if method.path in PATHS and scale != SCALE:
-        raise ConfigError(f"{method.label}: the path {method.path} upscales by {SCALE}, not by {scale}")
+        raise ConfigError(f"the path {method.path} upscales by {SCALE}, not by {scale}", subject=method.label)
     from fourpass.upscaling.upscaler import Upscaler
 
     # Weights and not their packaged name, which would blend the faithful and the perceptual ones; and the same
@@ -129,7 +131,7 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[R
     for needed in PATHS.get(method.path, (scale,)):
         if needed not in upscaler.scales:
             made = ", ".join(map(str, upscaler.scales))
-            raise ConfigError(f"{method.label}: makes the scales {made}, and x{needed} is wanted")
+            raise ConfigError(f"makes the scales {made}, and x{needed} is wanted", subject=method.label)
 
     def run(image: Any, factor: int) -> Any:
         return upscaler.upscale(image, factor, self_ensemble=method.self_ensemble)
@@ -155,7 +157,7 @@ def _parse(text: str, self_ensemble: bool) -> Method:
     elif path in PATHS:
         route = path
     elif path not in ("", "self-ensemble"):
-        raise ConfigError(f"{text}: {path!r} is not one of {', '.join(PATHS)}, self-ensemble, strength:0.5")
+        raise ConfigError(f"{path!r} is not one of {', '.join(PATHS)}, self-ensemble, strength:0.5", subject=text)
     marks = [path if path != "self-ensemble" else "", "self-ensemble" if ensemble else ""]
     named = " ".join([NAMES.get(source) or Path(source).stem, *(f"({mark})" for mark in marks if mark)])
     steps, sha256, note = _provenance(source) if strength is None else (None, "", "")
@@ -172,12 +174,17 @@ def _strength(path: str) -> float:
 def _provenance(source: str) -> tuple[int | None, str, str]:
     if source.endswith(".onnx"):
         if not Path(source).is_file():
-            raise WeightsError(f"{source}: no such file")
+            raise WeightsError("no such file", subject=source)
         return None, "", ""
     try:
         loaded = conversion.load(source)
     except WeightsError as error:
-        raise WeightsError(f"{error}; nor is it bicubic, ground-truth, an .onnx file or a folder of results") from None
+        raise WeightsError(
+            error.reason,
+            subject=error.subject,
+            hint=f"{error.hint}; " * bool(error.hint)
+            + "nor is it bicubic, ground-truth, an .onnx file or a folder of results",
+        ) from None
     sha256 = loaded.sha256[:12]
     note = "; ".join(text for text in (loaded.metadata.note, DISCLOSED.get(sha256, "")) if text)
     return loaded.metadata.steps, sha256, note

@@ -84,8 +84,9 @@ def check_alike(number: int, rows: Mapping[Key, Row]) -> None:
         values = list(dict.fromkeys(row[column] for row in compared if row.get(column)))
         if len(values) > 1:
             raise DatasetError(
-                f"table{number} compares rows of different {what} ({'; '.join(values)}); measure all of them in one "
-                "fourpass evaluate, and give its summary.csv with --results"
+                f"table{number} compares rows of different {what} ({'; '.join(values)})",
+                hint="measure all of them in one fourpass evaluate, and give its summary.csv",
+                key="results",
             )
 
 
@@ -205,11 +206,11 @@ def _keyed(rows: list[Row], file: Path) -> dict[Key, Row]:
             continue  # the paper's tables are all x4
         key = (row.get("dataset", ""), row.get("method", ""))
         if key in found:
-            raise DatasetError(f"{file}, line {line}: {' '.join(key)} stands there twice; keep one of the rows")
+            raise DatasetError(f"{file}, line {line}: {' '.join(key)} stands there twice", hint="keep one of the rows")
         for column in ("dataset", "method", "protocol", "command"):
             if not row.get(column):
                 raise DatasetError(
-                    f"{file}, line {line}: the column {column} is empty; write it with fourpass evaluate"
+                    f"{file}, line {line}: the column {column} is empty", hint="write it with fourpass evaluate"
                 )
         for column in (*COLUMNS, "steps"):
             _check_number(row.get(column), column, f"{file}, line {line}")
@@ -232,9 +233,9 @@ def _read(file: Path) -> list[Row]:
         with file.open(newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
     except OSError as error:
-        raise DatasetError(f"{file}: cannot be read ({error.strerror})") from None
+        raise DatasetError(f"cannot be read ({error.strerror})", subject=file) from None
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: not a CSV file ({error})") from None
+        raise DatasetError(f"not a CSV file ({error})", subject=file) from None
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise DatasetError(f"{file}, line {line}: has more or fewer cells than the heading")
@@ -246,7 +247,7 @@ def _check_number(text: str | None, column: str, where: str) -> None:
         if text and not float(text) >= 0:
             raise ValueError
     except ValueError:
-        raise DatasetError(f"{where}: {column} is {text!r}, not a number of 0 or more") from None
+        raise DatasetError(f"{column} is {text!r}, not a number of 0 or more", subject=where) from None
 
 
 def _number(text: str) -> str:

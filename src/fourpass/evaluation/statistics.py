@@ -43,7 +43,9 @@ def paired_bootstrap(
         ConfigError: values are not finite or not (methods, pictures) with at least one of each.
     """
     if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():
-        raise ConfigError(f"values of shape {values.shape} are not finite numbers (methods, pictures); leave gaps out")
+        raise ConfigError(
+            f"values of shape {values.shape} are not finite numbers (methods, pictures)", hint="leave gaps out"
+        )
     count = values.shape[1]
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     means = values @ drawn.T / count
@@ -80,7 +82,7 @@ def wilcoxon(differences: NDArray[np.float64]) -> float:
         ConfigError: a difference is not finite.
     """
     if not np.isfinite(differences).all():
-        raise ConfigError("Wilcoxon's test takes finite differences; leave gaps out")
+        raise ConfigError("Wilcoxon's test takes finite differences", hint="leave gaps out")
     nonzero = differences[differences != 0]
     count = len(nonzero)
     if count == 0:

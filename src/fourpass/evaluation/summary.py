@@ -60,7 +60,9 @@ def with_means_of_runs(
     found, rows = list(measured), list(methods)
     for name, given in runs.items():
         if len(given) < 2 or any(method.label == name for method in methods):
-            raise ConfigError(f"{name}#...: give two runs or more, and no method that is called {name!r} itself")
+            raise ConfigError(
+                f"give two runs or more, and no method that is called {name!r} itself", subject=f"{name}#..."
+            )
         labels = {method.label for method in given}
         pictures: dict[tuple[str, str], list[Measurement]] = {}
         for item in measured:

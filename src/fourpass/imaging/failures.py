@@ -28,19 +28,21 @@ def refusal(name: str, key: str, error: pyvips.Error) -> ImageError:
     said = str(error)
     if key == "heif":
         return ImageError(
-            f"{name}: this build of libvips cannot decode this HEIF ({_reason(error)}); export it as JPEG, PNG or AVIF "
-            "first"
+            f"this build of libvips cannot decode this HEIF ({_reason(error)})",
+            subject=name,
+            hint="export it as JPEG, PNG or AVIF first",
         )
     if "labq" in said:
-        return ImageError(f"{name}: is 8-bit Lab, which libvips does not read; convert it to RGB first")
+        return ImageError("is 8-bit Lab, which libvips does not read", subject=name, hint="convert it to RGB first")
     if "differs from page" in said:
-        return ImageError(f"{name}: its pages differ in kind; split it into a file a page")
+        return ImageError("its pages differ in kind", subject=name, hint="split it into a file a page")
     if _UNSUPPORTED.search(said):
         return ImageError(
-            f"{name}: is coded in a way that this build of libvips does not support ({_reason(error)}); convert it to "
-            "PNG or a plain TIFF first"
+            f"is coded in a way that this build of libvips does not support ({_reason(error)})",
+            subject=name,
+            hint="convert it to PNG or a plain TIFF first",
         )
-    return ImageError(f"{name}: is cut short or damaged ({_reason(error)}); {DAMAGED}")
+    return ImageError(f"is cut short or damaged ({_reason(error)})", subject=name, hint=DAMAGED)
 
 
 def _reason(error: pyvips.Error) -> str:

@@ -116,14 +116,14 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, s
             _refuse_devices(source, name)
         stream: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)  # noqa: SIM115
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ImageError(f"{name}: {_unopened(error)}") from None
+        raise _unopened(error, name) from None
     with stream:
         try:
             key = formats.sniff(stream)
         except ImageError as error:
-            raise ImageError(f"{name}: {error}") from None
+            raise error.about(name) from None
         except OSError as error:
-            raise ImageError(f"{name}: {_unopened(error)}") from None
+            raise _unopened(error, name) from None
         yield stream, key, name
 
 
@@ -131,15 +131,16 @@ def _refuse_devices(path: str | os.PathLike[str], name: str) -> None:
     """Leave alone what would have us wait for ever, or never end; opening a pipe waits for somebody who writes."""
     mode = os.stat(path).st_mode
     if stat.S_ISFIFO(mode):
-        raise ImageError(f"{name}: is a pipe and not a file; give - and send the picture to standard input")
+        raise ImageError("is a pipe and not a file", subject=name, hint="read it, and give its contents", key="pipe")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise ImageError(f"{name}: is a device or a socket and not a file; name a picture")
+        raise ImageError("is a device or a socket and not a file", subject=name, hint="name a picture")
 
 
-def _unopened(error: OSError | ValueError) -> str:
+def _unopened(error: OSError | ValueError, name: str) -> ImageError:
     code = getattr(error, "errno", None)
     if code == errno.EISDIR:
-        return "is a folder; name a picture in it"
+        return ImageError("is a folder", subject=name, hint="name a picture in it")
     if code == errno.ENOENT:
-        return "there is no such file; check the spelling"
-    return f"cannot be opened ({getattr(error, 'strerror', None) or error}); check it and its permissions"
+        return ImageError("there is no such file", subject=name, hint="check the spelling")
+    said = getattr(error, "strerror", None) or error
+    return ImageError(f"cannot be opened ({said})", subject=name, hint="check it and its permissions")

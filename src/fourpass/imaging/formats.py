@@ -28,7 +28,7 @@ class Format:
         frames: holds several pictures in one file.
         timing: and how long each is shown.
         keeps: the parts of `metadata.Metadata` that it can store.
-        quality: what ``--quality`` is when none is asked for; None where the format is lossless.
+        quality: the quality when none is asked for; None where the format is lossless.
     """
 
     name: str
@@ -120,17 +120,17 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b
 
 
 def of_suffix(suffix: str) -> str:
-    """Return the key in `FORMATS` of a suffix or an ``--ext``: ``.JPG``, ``jpg``, ``tiff``.
+    """Return the key in `FORMATS` of a suffix with or without its dot: ``.JPG``, ``jpg``, ``tiff``.
 
     Raises:
         ImageError: no format that can be written goes by it.
     """
     key = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
     if key == "heif":
-        raise ImageError(f"{suffix}: HEIF is read but not written; take .avif, its free sibling")
+        raise ImageError("HEIF is read but not written", subject=suffix, hint="take .avif, its free sibling")
     if key not in WRITTEN:
         known = ", ".join(FORMATS[each].suffixes[0] for each in WRITTEN)
-        raise ImageError(f"{suffix or 'no suffix'}: not a format that can be written; take one of {known}")
+        raise ImageError("not a format that can be written", subject=suffix or "no suffix", hint=f"take one of {known}")
     return key
 
 
@@ -143,7 +143,8 @@ def of_path(path: str | os.PathLike[str]) -> str:
     try:
         return of_suffix(Path(path).suffix)
     except ImageError as error:
-        raise ImageError(f"{os.fspath(path)}: {error}") from None
+        reason = f"{error.subject}: {error.reason}"
+        raise ImageError(reason, subject=os.fspath(path), hint=error.hint) from None
 
 
 def sniff(stream: BinaryIO) -> str:
@@ -156,7 +157,7 @@ def sniff(stream: BinaryIO) -> str:
     head = stream.read(64)
     stream.seek(0)
     if not head:
-        raise ImageError("is empty (0 bytes); get the file again")
+        raise ImageError("is empty (0 bytes)", hint="get the file again")
     for start, key in _STARTS.items():
         if head.startswith(start):
             return key
@@ -174,7 +175,7 @@ def sniff(stream: BinaryIO) -> str:
         raise ImageError(f"is {_RAW}, and export it as TIFF, PNG or JPEG")
     if other is None:
         other = "a text file" if _is_text(head) else "a file of an unknown kind"
-    raise ImageError(f"is {other}, not a picture in one of {readable}; convert it to PNG first")
+    raise ImageError(f"is {other}, not a picture in one of {readable}", hint="convert it to PNG first")
 
 
 def _iso_media(head: bytes) -> str:
@@ -182,14 +183,16 @@ def _iso_media(head: bytes) -> str:
     size = int.from_bytes(head[:4], "big")
     brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
     if head[8:12] == b"avis":
-        raise ImageError("is an AVIF sequence, of which only stills are read; convert it to animated WebP or GIF first")
+        raise ImageError(
+            "is an AVIF sequence, of which only stills are read", hint="convert it to animated WebP or GIF first"
+        )
     if head[8:12] == b"crx ":
         raise ImageError(f"is {_RAW}, and export it as TIFF, PNG or JPEG")
     if b"avif" in brands:
         return "avif"
     if brands & _HEIF_BRANDS:
         return "heif"
-    raise ImageError("is a video or another ISO media file, not a picture; export a frame as PNG first")
+    raise ImageError("is a video or another ISO media file, not a picture", hint="export a frame as PNG first")
 
 
 def _is_text(head: bytes) -> bool:

@@ -25,12 +25,12 @@ def check(header: Header, key: str, name: str, quality: int | None = None) -> No
         ImageError: it cannot; the message says why, and which formats can.
     """
     if quality is not None and not 1 <= quality <= 100:
-        raise ImageError(f"{name}: quality {quality} is not within 1..100")
+        raise ImageError(f"quality {quality} is not within 1..100", subject=name)
     problem = _obstacle(header, FORMATS[key], quality)
     if problem:
         able = [FORMATS[each].suffixes[0] for each in WRITTEN if not _obstacle(header, FORMATS[each], quality)]
         way_out = f"write {' or '.join(able)}" if able else "make it smaller, or crop or split it first"
-        raise ImageError(f"{name}: {problem}; {way_out}")
+        raise ImageError(problem, subject=name, hint=way_out)
 
 
 def _obstacle(header: Header, format: Format, quality: int | None) -> str | None:

@@ -105,7 +105,7 @@ class Picture:
         if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
             raise ImageError(f"array of shape {pixels.shape} is not (H, W), (H, W, 1) or (H, W, 3)")
         if pixels.dtype not in (np.uint8, np.uint16):
-            raise ImageError(f"dtype {pixels.dtype} is not one of uint8, uint16; convert it first")
+            raise ImageError(f"dtype {pixels.dtype} is not one of uint8, uint16", hint="convert it first")
         if alpha is not None and (alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype):
             raise ImageError(
                 f"transparency is {alpha.dtype} {alpha.shape}, not {pixels.dtype} {pixels.shape[:2]} as the picture"

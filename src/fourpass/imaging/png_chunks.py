@@ -48,7 +48,7 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     for name, at, length in _chunks(stream):
         aside += name not in _PIXELS
         if aside > MOST_ASIDE:
-            raise ImageError(f"has more than {MOST_ASIDE:,} chunks beside its pixels; open and save it anew")
+            raise ImageError(f"has more than {MOST_ASIDE:,} chunks beside its pixels", hint="open and save it anew")
         if name in _PIXELS:
             parts.append((at - 8, 12 + length))
         elif name in _READ:
@@ -61,7 +61,7 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
                 found.note(f"damaged {name.decode()}")
         elif name == b"acTL":  # libvips reads the first frame only
             raise ImageError(
-                "is an animated PNG, of which only stills are read; convert it to animated WebP or GIF first"
+                "is an animated PNG, of which only stills are read", hint="convert it to animated WebP or GIF first"
             )
         elif name not in _NEGLIGIBLE:
             found.note(f"PNG chunk {name.decode('ascii')}" if name.isalpha() else "PNG chunks of no name")

@@ -117,20 +117,25 @@ def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
     """Open a picture, every frame of it."""
     if key not in _SCANS and not _has_loader(_LOADERS[key]):
         raise ImageError(
-            f"{name}: is a {formats.FORMATS[key].name}, which this build of libvips does not read; convert it to PNG "
-            "first, with ImageMagick's magick for example"
+            f"is a {formats.FORMATS[key].name}, which this build of libvips does not read",
+            subject=name,
+            hint="convert it to PNG first, with ImageMagick's magick for example",
         )
     budget = Budget()
     try:
         found = _SCANS[key](stream, budget) if key in _SCANS else FoundParts(Spliced(stream, [(0, 2**62)]))
     except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
+        raise error.about(name) from None
     except OSError as error:
-        raise ImageError(f"{name}: cannot be read ({error.strerror or error}); check the disk that it is on") from None
+        raise ImageError(
+            f"cannot be read ({error.strerror or error})", subject=name, hint="check the disk that it is on"
+        ) from None
     if budget.exceeded:
         found.note(f"metadata beyond {MOST >> 20} MiB")
     if found.frames > MOST_FRAMES:
-        raise ImageError(f"{name}: has more than {MOST_FRAMES:,} frames; split it into several files first")
+        raise ImageError(
+            f"has more than {MOST_FRAMES:,} frames", subject=name, hint="split it into several files first"
+        )
     options: dict[str, Any] = {"access": "sequential", "fail_on": "warning" if found.mended else "error"}
     if formats.FORMATS[key].frames:
         options["n"] = -1
@@ -162,7 +167,7 @@ def _said(opened: _Opened, key: str, name: str, max_pixels: int) -> Header:
         return _header(opened.image, opened.found, key, name, max_pixels)
     except (UnicodeDecodeError, pyvips.Error) as error:
         raise ImageError(
-            f"{name}: is cut short or damaged ({error.__class__.__name__} in its header); {DAMAGED}"
+            f"is cut short or damaged ({error.__class__.__name__} in its header)", subject=name, hint=DAMAGED
         ) from None
 
 
@@ -179,11 +184,16 @@ def _header(image: pyvips.Image, found: FoundParts, key: str, name: str, max_pix
     if pixels > max_pixels:
         what = f"{image.width}x{rows}" + (f" in {frames} frames" if frames > 1 else "")
         raise ImageError(
-            f"{name}: claims {what}, {_millions(pixels)} megapixels; the limit is {_millions(max_pixels)}; if you "
-            f"trust it, raise the limit with --max-pixels {pixels}"
+            f"claims {what}, {_millions(pixels)} megapixels; the limit is {_millions(max_pixels)}",
+            subject=name,
+            hint="if you trust it, raise the limit",
+            key="max-pixels",
+            values={"pixels": pixels},
         )
     if key in ("avif", "heif") and "n-pages" in names and int(image.get("n-pages")) > 1:
-        raise ImageError(f"{name}: holds {image.get('n-pages')} pictures; export the one that you want as PNG first")
+        raise ImageError(
+            f"holds {image.get('n-pages')} pictures", subject=name, hint="export the one that you want as PNG first"
+        )
     if image.interpretation in ("cmyk", *_LAB):
         channels, alpha = 3, bool(image.hasalpha())
         deep = image.format != "uchar" and image.interpretation != "labq"
@@ -192,8 +202,9 @@ def _header(image: pyvips.Image, found: FoundParts, key: str, name: str, max_pix
         deep = image.format == "ushort"
     else:
         raise ImageError(
-            f"{name}: has {image.bands} channels of {_KINDS.get(image.format, image.format)}; 1 to 4 of 8 or 16 bits "
-            "are read, so convert it first"
+            f"has {image.bands} channels of {_KINDS.get(image.format, image.format)}",
+            subject=name,
+            hint="1 to 4 of 8 or 16 bits are read, so convert it first",
         )
     bits = int(image.get("bits-per-sample")) if key in ("avif", "heif") and "bits-per-sample" in names else 16
     turn = metadata.orientation(found, key)

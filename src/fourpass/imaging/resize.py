@@ -44,9 +44,9 @@ def imresize(
         ConfigError: not exactly one of scale and size is given, or it is not positive and finite.
     """
     if image.ndim not in (2, 3) or 0 in image.shape:
-        raise ImageError(f"array of shape {image.shape} is not a picture; imresize takes (H, W) or (H, W, C)")
+        raise ImageError(f"array of shape {image.shape} is not a picture", hint="imresize takes (H, W) or (H, W, C)")
     if image.dtype not in _DTYPES:
-        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32, float64; convert it first")
+        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32, float64", hint="convert it first")
     if (scale is None) == (size is None):
         raise ConfigError("imresize takes either scale or size, and exactly one of them")
     height, width = image.shape[:2]

@@ -62,10 +62,10 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
         except DamagedDirectoryError:
             break
         if len(pages) > MOST_FRAMES:
-            raise ImageError(f"has more than {MOST_FRAMES:,} pages; split it into several files first")
+            raise ImageError(f"has more than {MOST_FRAMES:,} pages", hint="split it into several files first")
         total += len(pages[-1].raws)
         if total > MOST_FIELDS:
-            raise ImageError(f"has more than {MOST_FIELDS:,} fields in its directories; open and save it anew")
+            raise ImageError(f"has more than {MOST_FIELDS:,} fields in its directories", hint="open and save it anew")
         at = layout.number(pages[-1].following)
     if layout is None or not pages:
         return found

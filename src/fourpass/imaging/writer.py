@@ -223,5 +223,5 @@ def _failure(name: str, error: BaseException) -> ImageError:
             if os.strerror(code) in said:
                 return unwritable(name, OSError(code, os.strerror(code)), ImageError)
         lines = "; ".join(line.strip() for line in said.splitlines() if line.strip())
-        return ImageError(f"{name}: cannot be encoded ({lines}); try another format with --ext")
-    return ImageError(f"{name}: cannot be encoded ({error}); try another format with --ext")
+        return ImageError(f"cannot be encoded ({lines})", subject=name, hint="try another format", key="format")
+    return ImageError(f"cannot be encoded ({error})", subject=name, hint="try another format", key="format")

@@ -54,9 +54,14 @@ def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable]
             if not made or overwriting.identity(found.source) not in made:
                 yield found
         if not count:
-            deeper = "" if recursive else "; for those in folders inside it, add --recursive"
-            known = f"; suffixes are {', '.join(sorted(formats.SUFFIXES))}" if recursive else ""
-            raise ConfigError(f"{each}: no picture in this folder{deeper}{known}")
+            known = f"suffixes are {', '.join(sorted(formats.SUFFIXES))}"
+            deeper = "look for those in folders inside it too"
+            raise ConfigError(
+                "no picture in this folder",
+                subject=each,
+                hint=known if recursive else deeper,
+                key="" if recursive else "recursive",
+            )
 
 
 def of_list(path: str) -> list[str]:
@@ -67,18 +72,18 @@ def of_list(path: str) -> list[str]:
     """
     if stores.is_url(path):
         if stores.size(path) is None:
-            raise ConfigError(f"{path}: no such list")
+            raise ConfigError("no such list", subject=path)
         text = stores.read(path).decode("utf-8", "surrogateescape")
     else:
         try:
             text = Path(overwriting.local(path)).read_text(encoding="utf-8", errors="surrogateescape")
         except FileNotFoundError:
-            raise ConfigError(f"{path}: no such list") from None
+            raise ConfigError("no such list", subject=path) from None
         except OSError as error:
-            raise ConfigError(f"{path}: the list cannot be read ({error.strerror or error})") from None
+            raise ConfigError(f"the list cannot be read ({error.strerror or error})", subject=path) from None
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
-        raise ConfigError(f"{path}: the list is empty; write a picture's path or URL on each line")
+        raise ConfigError("the list is empty", subject=path, hint="write a picture's path or URL on each line")
     return names
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from fourpass.imaging import alpha, files, formats, limits, writer
 from fourpass.imaging.jpeg_tables import luma_table
 from fourpass.imaging.picture import Header, Picture, Pixels
 from fourpass.upscaling.frames import upscale_picture
+from fourpass.upscaling.results import FrameFacts, UpscaleResult
 from fourpass.upscaling.sizes import plan_size, trained_scale
 from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 from fourpass.wear.restore import Restore
@@ -74,19 +76,6 @@ class FilePlan:
         return self.size[0] * self.size[1] * self.source.frames
 
 
-@dataclass(frozen=True)
-class Written:
-    """What is known of a file once it is written.
-
-    Attributes:
-        lost: in words, what of the input is not in the output: what the plan said, and what only the pixels tell.
-        restore: how much was restored and why, where the model was to find out.
-    """
-
-    lost: tuple[str, ...]
-    restore: Restore | None = None
-
-
 def check(wanted: UpscaleOptions) -> None:
     """Refuse what makes no sense whatever the pictures are.
 
@@ -96,7 +85,9 @@ def check(wanted: UpscaleOptions) -> None:
     if wanted.size:
         plan_size((1000, 1000), **wanted.size)
     if wanted.quality is not None and not 1 <= wanted.quality <= 100:
-        raise ConfigError(f"--quality {wanted.quality} is not within 1..100")
+        raise ConfigError(
+            f"quality {wanted.quality} is not within 1..100", key="quality", values={"quality": wanted.quality}
+        )
 
 
 def output_key(source: str, wanted: str | None = None) -> str:
@@ -145,9 +136,10 @@ def upscale_file(
     wanted: UpscaleOptions,
     *,
     progress: ProgressCallback | None = None,
+    measure: bool = False,
     source_name: str | None = None,
     target_name: str | None = None,
-) -> Written:
+) -> UpscaleResult[str | os.PathLike[str] | BinaryIO]:
     """Read, upscale and write one file; the output is never whole in memory.
 
     Args:
@@ -157,28 +149,43 @@ def upscale_file(
         planned: what `plan` said of this file.
         wanted: what is asked for.
         progress: called with the share that is done, 0..1; what it raises stops the work.
-        source_name, target_name: for messages; None: the paths, and for bytes and streams the standard ones.
+        measure: whether to find the facts of each frame; the result has none otherwise.
+        source_name, target_name: for messages; None: the paths, "data" for bytes and "output" for a stream.
+
+    Returns:
+        the result, whose image is the target; lost is what the plan said, and what only the pixels tell.
 
     Raises:
         ImageError: the input cannot be read, or the output not written.
         ConfigError, BackendError: as `Upscaler.rows` does.
     """
+    began = time.monotonic()
     named = _name(source, source_name)
     picture = files.read(source, name=named, max_pixels=wanted.max_pixels)
     if picture.header.size != planned.source.size or picture.header.frames != planned.source.frames:
-        raise ImageError(f"{named}: has changed since its header was read; run again")
+        raise ImageError("has changed since its header was read", subject=named, hint="run again")
     picture = _opaque_where_it_must_be(picture, planned.key)
     header = picture.header.resized(planned.size)
-    name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "standard output")
+    name = target_name or (os.fspath(target) if isinstance(target, (str, os.PathLike)) else "output")
     limits.check(header, planned.key, name, wanted.quality)
     settled, restore = upscaler.for_picture(picture.pixels, luma_table(source))
-    bands = upscale_picture(settled, picture, planned.size, self_ensemble=wanted.self_ensemble, progress=progress)
+    facts: list[FrameFacts] = []
+    bands = upscale_picture(
+        settled,
+        picture,
+        planned.size,
+        self_ensemble=wanted.self_ensemble,
+        progress=progress,
+        facts=facts.append if measure else None,
+    )
     options: dict[str, Any] = {"strip": wanted.strip, "quality": wanted.quality}
     if isinstance(target, (str, os.PathLike)):
         files.write_rows(target, bands, header, key=planned.key, **options)
     else:
         _pour(target, bands, header, planned.key, name, options)
-    return Written((*planned.lost, *limits.lost_pixels(picture, planned.key)), restore)
+    lost = (*planned.lost, *limits.lost_pixels(picture, planned.key))
+    seconds = round(time.monotonic() - began, 3)
+    return UpscaleResult(target, planned.size, lost, tuple(facts), seconds, restore)
 
 
 def restore_of(
@@ -206,7 +213,7 @@ def _pour(
             shutil.copyfileobj(whole, target)
             target.flush()
     except OSError as error:
-        raise ImageError(f"{name}: cannot be written ({error.strerror or error})") from None
+        raise ImageError(f"cannot be written ({error.strerror or error})", subject=name) from None
 
 
 def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
@@ -221,4 +228,4 @@ def _opaque_where_it_must_be(picture: Picture, key: str) -> Picture:
 def _name(source: files.Source, given: str | None) -> str:
     if given is not None and given != "-":
         return given
-    return "standard input" if isinstance(source, bytes) else os.fspath(source)
+    return "data" if isinstance(source, bytes) else os.fspath(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fourpass.imaging import formats
 from fourpass.jobs import inputs as found_in
 from fourpass.jobs import stores
 
-STANDARD = "-"  # in place of a file: standard input or output
+STANDARD = "-"  # in place of a file: a stream
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def pairs(
     recursive: bool = False,
     made: Collection[Hashable] = (),
     into_folder: bool = False,
+    streams: Mapping[int, str] | None = None,
 ) -> list[FilePair]:
     """Pair every input with its output.
 
@@ -54,25 +55,30 @@ def pairs(
         recursive: go into folders inside folders; the tree is kept.
         made: identities of the outputs of earlier runs, which are no inputs.
         into_folder: output is a folder whatever it is called.
+        streams: what messages call the numbers 0 and 1, the streams that ``-`` stands for.
 
     Raises:
         ConfigError: inputs and output do not fit together, two outputs would be one file, or an output is an input.
     """
     if not inputs:
-        raise ConfigError("no input; name pictures or folders, or - for standard input")
+        raise ConfigError("no input", hint="name pictures or folders", key="no-input")
     if "" in inputs or output == "":
         which = "the output" if output == "" else "an input"
-        raise ConfigError(f"{which} is an empty text, say of a variable that is not set; name a file or a folder")
+        raise ConfigError(
+            f"{which} is an empty text, say of a variable that is not set", hint="name a file or a folder"
+        )
     inputs = [each if stores.is_url(each) else overwriting.local(each) for each in inputs]
     output = output if output is None or stores.is_url(output) else overwriting.local(output)
     key = _wished(ext)
     many = into_folder or len(inputs) > 1 or any(found_in.is_folder(each) for each in inputs)
     if STANDARD in inputs or output == STANDARD:
-        return checked([_stream(inputs, output, key, many)])
+        return checked([_stream(inputs, output, key, many)], streams)
     if output is None:
         folders = [each for each in inputs if found_in.is_folder(each) or stores.is_url(each)]
         if folders:
-            raise ConfigError(f"{folders[0]}: is a folder; say with -o in which folder to write")
+            raise ConfigError(
+                "is a folder", subject=folders[0], hint="say in which folder to write", key="output-folder"
+            )
         found = [found_in.FoundInput(each, Path(each).name, str(Path(each).parent)) for each in inputs]
     elif many or _means_folder(output):
         if not stores.is_url(output):
@@ -82,13 +88,13 @@ def pairs(
             for each in found_in.expand(inputs, recursive=recursive, made=made)
         ]
     else:
-        return checked([FilePair(inputs[0], output, _of_file(output, key, ext))])
+        return checked([FilePair(inputs[0], output, _of_file(output, key, ext))], streams)
     appended = f"_{suffix}" if suffix else f"_{tag}" if output is None else ""
-    return checked([_pair(each, appended, key) for each in found])
+    return checked([_pair(each, appended, key) for each in found], streams)
 
 
-def checked(found: list[FilePair]) -> list[FilePair]:
-    """Make sure that no output is an input, and no two are one.
+def checked(found: list[FilePair], streams: Mapping[int, str] | None = None) -> list[FilePair]:
+    """Make sure that no output is an input, and no two are one; streams: as `overwriting.check` takes them.
 
     Raises:
         ConfigError: it is so.
@@ -98,11 +104,18 @@ def checked(found: list[FilePair]) -> list[FilePair]:
         spot = overwriting.place(pair.target) if pair.target != STANDARD else STANDARD
         if spot in targets:
             raise ConfigError(
-                f"{targets[spot].source} and {pair.source} would both become {pair.target}; upscale them apart, or "
-                "without --ext"
+                f"{targets[spot].source} and {pair.source} would both become {pair.target}",
+                hint="upscale them apart, or each in its own format",
+                key="one-target",
             )
         targets[spot] = pair
-    overwriting.check(reads(found), writes(found), way_out="write to another folder with -o, or add --suffix")
+    overwriting.check(
+        reads(found),
+        writes(found),
+        way_out="write to another folder, or add a suffix",
+        key="other-target",
+        streams=streams,
+    )
     return found
 
 
@@ -138,20 +151,20 @@ def _in_folder(folder: str, place: str) -> str:
 def _refuse_file(output: str, inputs: Sequence[str], many: bool) -> None:
     folder = Path(output)
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise ConfigError(f"{output}: is a file, and {_count(inputs)} need a folder for -o")
+        raise ConfigError(f"is a file, and {_count(inputs)} need a folder", subject=output, key="need-folder")
     if many and not os.path.exists(folder) and folder.suffix.lower() in formats.SUFFIXES:
-        raise ConfigError(f"{output}: names one file, and {_count(inputs)} need a folder for -o")
+        raise ConfigError(f"names one file, and {_count(inputs)} need a folder", subject=output, key="need-folder")
 
 
 def _stream(inputs: Sequence[str], output: str | None, key: str | None, many: bool) -> FilePair:
     if many:
-        raise ConfigError("- stands for one picture; give it alone, and one file or - for -o")
+        raise ConfigError("- stands for one picture", hint="give it alone, and one output", key="stream-alone")
     if output is None:
-        raise ConfigError("a picture from standard input needs -o FILE, or -o - for standard output")
+        raise ConfigError("a picture from a stream needs an output", key="stream-output")
     if output == STANDARD:
         return FilePair(inputs[0], STANDARD, key)
     if _means_folder(output):
-        raise ConfigError(f"{output}: a picture from standard input has no name; give a file, or -, for -o")
+        raise ConfigError("a picture from a stream has no name", subject=output, hint="give a file", key="stream-name")
     return FilePair(inputs[0], output, _of_file(output, key, "auto" if key is None else key))
 
 
@@ -159,16 +172,25 @@ def _wished(ext: str) -> str | None:
     try:
         return None if ext == "auto" else formats.of_suffix(ext)
     except ImageError as error:
-        raise ConfigError(f"--ext {error}") from None
+        raise ConfigError(
+            error.reason, subject=f"format {ext}", hint=error.hint, key="ext", values={"ext": ext}
+        ) from None
 
 
 def _of_file(output: str, key: str | None, ext: str) -> str:
     try:
         own = formats.of_path(output)
     except ImageError as error:
-        raise ConfigError(f"{error}; for a folder, end its name with {os.sep}") from None
+        hint = f"{error.hint}; for a folder, end its name with {os.sep}"
+        raise ConfigError(error.reason, subject=error.subject, hint=hint) from None
     if key is not None and key != own:
-        raise ConfigError(f"{output}: is not what --ext {ext} asks for; leave one of them out")
+        raise ConfigError(
+            f"is not of the format {ext}, which is asked for",
+            subject=output,
+            hint="leave one of them out",
+            key="ext-or-name",
+            values={"ext": ext},
+        )
     return own
 
 

@@ -117,7 +117,7 @@ class Record:
                         stream.write(b"\n")
                 stream.write(_line(self._entries[key]))
         except OSError as error:
-            raise ConfigError(f"{self.file}: cannot be written ({error.strerror or error})") from None
+            raise ConfigError(f"cannot be written ({error.strerror or error})", subject=self.file) from None
 
     def begin(self) -> None:
         """Find out whether the folder can be written, before any work is done for it.
@@ -131,13 +131,13 @@ class Record:
         try:
             Path(self._folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"{self._folder}: cannot be made ({error.strerror or error})") from None
+            raise ConfigError(f"cannot be made ({error.strerror or error})", subject=self._folder) from None
 
     def _write(self) -> None:
         try:
             stores.put(self.file, b"".join(map(_line, self._entries.values())))
         except ImageError as error:
-            raise ConfigError(str(error)) from None
+            raise ConfigError(error.reason, subject=error.subject, hint=error.hint) from None
 
     def _lines(self) -> list[str]:
         if stores.is_url(self._folder):
@@ -149,7 +149,9 @@ class Record:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise ConfigError(f"{self.file}: cannot be read ({error.strerror or error}); delete it") from None
+            raise ConfigError(
+                f"cannot be read ({error.strerror or error})", subject=self.file, hint="delete it"
+            ) from None
 
     def _key(self, target: str) -> str:
         if stores.is_url(target):

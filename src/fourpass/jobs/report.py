@@ -6,11 +6,11 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fourpass.disk import atomic
-from fourpass.errors import ConfigError
+from fourpass.errors import ConfigError, FourpassError
 
 if TYPE_CHECKING:
     from fourpass.upscaling.upscaler import ProgressCallback
@@ -32,11 +32,12 @@ class FileOutcome:
         bytes: of the output file.
         lr_psnr: PSNR, in dB, of the output shrunk again against the input, lowest of the frames; None where it shrinks
             back to the very input, or is smaller than it.
-        consistent, corrections: with --consistency: whether the difference is within 1/255 everywhere, and the
-            corrections that it took.
+        consistent, corrections: where consistency was asked for: whether the difference is within 1/255 everywhere,
+            and the corrections that it took.
         restore, restore_reason: how much was cleaned, 0..1, and why, where that was found out for the file.
         input_sha256: of the input's contents, where a record of what is done is kept.
         traceback: of an error that nobody foresaw.
+        cause: the error in its parts, whose hint `error` has too; not in the report.
     """
 
     input: str
@@ -58,12 +59,17 @@ class FileOutcome:
     restore_reason: str | None = None
     input_sha256: str | None = None
     traceback: str | None = None
+    cause: FourpassError | None = None
 
     @property
     def output_pixels(self) -> int:
         """Of all frames of the output together; 0 where it is not known."""
         columns, rows = self.output_size or (0, 0)
         return columns * rows * (self.frames or 1)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what the JSON report says of it."""
+        return {name: value for name, value in asdict(replace(self, cause=None)).items() if name != "cause"}
 
     def entry(self, settings: str) -> dict[str, Any]:
         """Return what the record of a folder keeps of it."""
@@ -122,7 +128,7 @@ class Report:
             "complete": complete,
             "seconds": round(time.monotonic() - self._began, 3),
             "counts": counts,
-            "files": [asdict(each) for each in outcomes],
+            "files": [each.fields() for each in outcomes],
         }
         text = json.dumps(whole, indent=2) + "\n"
         if self._path == "-":
@@ -131,4 +137,10 @@ class Report:
         try:
             atomic.write(self._path, text.encode(), ConfigError)
         except ConfigError as error:
-            raise ConfigError(f"--json {error}") from None
+            raise ConfigError(
+                error.reason,
+                subject=f"the report {error.subject}",
+                hint=error.hint,
+                key="report",
+                values={"path": error.subject},
+            ) from None

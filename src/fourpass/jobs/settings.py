@@ -43,11 +43,11 @@ def settings(
     try:
         hashes = [digest(file) for file in used]
     except OSError as error:
-        raise WeightsError(f"{error.filename}: cannot be read ({error.strerror or error})") from None
+        raise WeightsError(f"cannot be read ({error.strerror or error})", subject=error.filename) from None
     try:
         painted = None if mask is None else digest(mask)
     except OSError as error:
-        raise ConfigError(f"{mask}: the strength map cannot be read ({error.strerror or error})") from None
+        raise ConfigError(f"the strength map cannot be read ({error.strerror or error})", subject=mask) from None
     held = {
         "consistency": consistency,
         "strength_map": painted,

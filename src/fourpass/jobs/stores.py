@@ -6,11 +6,12 @@ import io
 import os
 import posixpath
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from fourpass.disk import atomic, overwriting
 from fourpass.errors import ConfigError, ImageError, missing_extra
 
+_Made = TypeVar("_Made")
 # Each process has a memory of its own, so that what one worker writes there no other finds.
 _PRIVATE = ("memory",)
 
@@ -39,7 +40,7 @@ def read(url: str) -> bytes:
     try:
         return bytes(store.cat_file(path))
     except Exception as error:  # stores raise what their clients raise
-        raise ImageError(f"{url}: cannot be read ({_said(error)})") from None
+        raise ImageError(f"cannot be read ({_said(error)})", subject=url) from None
 
 
 def size(name: str) -> int | None:
@@ -53,22 +54,25 @@ def size(name: str) -> int | None:
         return None
 
 
-def write(name: str, make: Callable[[str | BinaryIO], None]) -> None:
+def write(name: str, make: Callable[[str | BinaryIO], _Made]) -> _Made:
     """Have a file written, whole or not at all.
 
     Args:
         name: its path or URL.
         make: given the path; of a store, given a stream whose contents are sent once it returns.
 
+    Returns:
+        what `make` returned.
+
     Raises:
         ImageError: it cannot be written. What `make` raises passes through.
     """
     if not is_url(name):
-        make(overwriting.local(name))
-        return
+        return make(overwriting.local(name))
     whole = io.BytesIO()
-    make(whole)
+    made = make(whole)
     put(name, whole.getvalue())
+    return made
 
 
 def put(url: str, data: bytes) -> None:
@@ -82,7 +86,7 @@ def put(url: str, data: bytes) -> None:
         store.makedirs(posixpath.dirname(path), exist_ok=True)
         store.pipe_file(path, data)
     except Exception as error:
-        raise ImageError(f"{url}: cannot be written ({_said(error)}); name another output") from None
+        raise ImageError(f"cannot be written ({_said(error)})", subject=url, hint="name another output") from None
 
 
 def forget(name: str) -> None:
@@ -100,12 +104,12 @@ def listed(folder: str) -> Iterator[tuple[str, str]]:
     store, root = opened(folder)
     try:
         if not store.isdir(root):
-            raise ConfigError(f"{folder}: no such folder; give a folder, or a URL like s3://bucket/photos")
+            raise ConfigError("no such folder", subject=folder, hint="give a folder, or a URL like s3://bucket/photos")
         for path in sorted(store.find(root)):
             place = posixpath.relpath(path, root or "/") if root else path.lstrip("/")
             yield join(folder, place), place
     except (OSError, NotImplementedError) as error:
-        raise ConfigError(f"{folder}: cannot be listed ({_said(error)})") from None
+        raise ConfigError(f"cannot be listed ({_said(error)})", subject=folder) from None
 
 
 def opened(url: str) -> tuple[Any, str]:
@@ -120,11 +124,13 @@ def opened(url: str) -> tuple[Any, str]:
     except ImportError:
         raise missing_extra("batch", "fsspec") from None
     if url.split("://", 1)[0].lower() in _PRIVATE:
-        raise ConfigError(f"{url}: is the memory of one process, which no other can see; name a folder or a store")
+        raise ConfigError(
+            "is the memory of one process, which no other can see", subject=url, hint="name a folder or a store"
+        )
     try:
         store, path = fsspec.core.url_to_fs(url)
     except Exception as error:  # stores raise what their clients raise
-        raise ConfigError(f"{url}: cannot be opened ({_said(error)})") from None
+        raise ConfigError(f"cannot be opened ({_said(error)})", subject=url) from None
     return store, str(path).rstrip("/")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fourpass.errors import FourpassError, ImageError, WeightsError
 from fourpass.imaging import files
@@ -19,17 +18,32 @@ from fourpass.jobs.pairs import STANDARD, FilePair
 from fourpass.jobs.record import Keeping, RecordEntry, digest, is_done
 from fourpass.jobs.report import FileOutcome, Watcher
 from fourpass.upscaling.consistency import disagreement_picture
-from fourpass.upscaling.faithful import Facts, FaithfulUpscaler
+from fourpass.upscaling.results import UpscaleResult, rounded
 from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 from fourpass.wear.restore import Restore
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Standard input's contents, and standard output, where they stand in for files."""
+    """What stands in for files.
+
+    Attributes:
+        data: contents of the input.
+        output: where the result goes.
+        input_name, output_name: what messages call the two.
+    """
 
     data: bytes = b""
     output: BinaryIO | None = None
+    input_name: str = "data"
+    output_name: str = "output"
+
+    def named(self, pair: FilePair) -> tuple[str, str]:
+        """Return what messages call an input and its output."""
+        return (
+            self.input_name if pair.source == STANDARD else pair.source,
+            self.output_name if pair.target == STANDARD else pair.target,
+        )
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,12 @@ def plan_one(
     planned = None
     try:
         source = _source(pair, streams) if content is None else content
-        planned = one_file.plan(upscaler, source, wanted, key=pair.key, name=pair.target, source_name=pair.source)
+        source_name, name = streams.named(pair)
+        planned = one_file.plan(upscaler, source, wanted, key=pair.key, name=name, source_name=source_name)
     except WeightsError:
         raise
     except Exception as error:
-        fail(outcome, error)
+        fail(outcome, error, streams.named(pair))
     else:
         outcome.input_size = [planned.source.width, planned.source.height]
         outcome.output_size = list(planned.size[::-1])
@@ -89,11 +104,14 @@ def upscale(
     keeping: Keeping | None,
     streams: Streams,
     *,
+    measure: bool = False,
     disagreement: Path | None = None,
 ) -> Iterator[FileOutcome]:
     """Upscale the planned files one after the other; yields what became of each, the ones that cannot be included.
 
-    Where the upscaler finds it, the disagreement of a file's first frame is written to ``disagreement``.
+    Args:
+        measure: whether the outcomes are to say how true each file is to its input.
+        disagreement: where to write the disagreement of a file's first frame, if the upscaler finds it.
     """
     for item in items:
         outcome, target = item.outcome, item.pair.target
@@ -104,7 +122,7 @@ def upscale(
                 if keeping is not None and keeping.begun:
                     keeping.record.add(target, {"status": "begun", "settings": keeping.settings})
                 progress = watcher.begin(Path(item.pair.source).name, item.plan.pixels)
-                upscale_one(item, upscaler, wanted, streams, progress, disagreement=disagreement)
+                upscale_one(item, upscaler, wanted, streams, progress, measure=measure, disagreement=disagreement)
         if keeping is not None and outcome.status in ("done", "failed"):
             keeping.record.add(target, outcome.entry(keeping.settings))
         watcher.end(outcome, item.pixels)
@@ -119,9 +137,12 @@ def upscale_one(
     progress: ProgressCallback | None = None,
     *,
     content: files.Source | None = None,
+    measure: bool = False,
     disagreement: Path | None = None,
 ) -> None:
     """Upscale one file, and note in its outcome what became of it.
+
+    Args: as `upscale` has them; content is the input itself, where it was read already.
 
     Raises:
         WeightsError: the weights are at fault, so that no other file would fare better.
@@ -131,25 +152,24 @@ def upscale_one(
         return
     began = time.monotonic()
 
-    def make(target: str | BinaryIO) -> None:
+    def make(target: str | BinaryIO) -> UpscaleResult[Any]:
         source = _source(pair, streams) if content is None else content
-        names = {"source_name": pair.source, "target_name": None if pair.target == STANDARD else pair.target}
-        written = one_file.upscale_file(upscaler, source, target, planned, wanted, progress=progress, **names)
-        outcome.lost = written.lost
-        note_restore(outcome, written.restore)
+        names = dict(zip(("source_name", "target_name"), streams.named(pair), strict=True))
+        return one_file.upscale_file(
+            upscaler, source, target, planned, wanted, progress=progress, measure=measure, **names
+        )
 
     try:
         if pair.target == STANDARD:
             assert streams.output is not None
-            make(streams.output)
+            result = make(streams.output)
         else:
-            stores.write(pair.target, make)
-        if isinstance(upscaler, FaithfulUpscaler):
-            _note(outcome, upscaler.take_facts(), disagreement)
+            result = stores.write(pair.target, make)
+        _note(outcome, result, disagreement)
     except WeightsError:
         raise
     except Exception as error:
-        fail(outcome, error)
+        fail(outcome, error, streams.named(pair))
         return
     outcome.status = "done"
     outcome.seconds = round(time.monotonic() - began, 3)
@@ -188,7 +208,9 @@ def is_over(
     try:
         outcome.input_sha256 = digest(content)
     except OSError as error:
-        raise ImageError(f"{pair.source}: cannot be read ({error.strerror or error}); check its permissions") from None
+        raise ImageError(
+            f"cannot be read ({error.strerror or error})", subject=pair.source, hint="check its permissions"
+        ) from None
     return is_done(entry, outcome.input_sha256, settings, stores.size(pair.target))
 
 
@@ -201,20 +223,27 @@ def source_of(pair: FilePair) -> files.Source:
     return stores.read(pair.source) if stores.is_url(pair.source) else pair.source
 
 
-def fail(outcome: FileOutcome, error: Exception) -> None:
-    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files."""
+def fail(outcome: FileOutcome, error: Exception, names: tuple[str, str] | None = None) -> None:
+    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files.
+
+    Args:
+        outcome: of the file.
+        error: that stopped it.
+        names: what messages call its input and its output; None: their paths.
+    """
     outcome.status = "failed"
-    if isinstance(error, FourpassError):
-        text = str(error)
-    elif isinstance(error, MemoryError):
-        text = "not enough memory; give it less with --max-memory, or close other programs"
-    else:
-        text = f"unforeseen {type(error).__name__}: {error}; please report it, with the traceback that --json records"
+    names = names or (outcome.input, outcome.output)
+    if isinstance(error, MemoryError):
+        error = ImageError("not enough memory", hint="give it less, or close other programs", key="memory")
+    elif not isinstance(error, FourpassError):
         outcome.traceback = "".join(traceback.format_exception(error))
-    named = outcome.input if outcome.input != STANDARD else "standard input"
-    known = next((name for name in (named, outcome.output, "standard output") if text.startswith(name)), "")
-    rest = " ".join(text[len(known) :].split())  # a name may hold line breaks, which are its own
-    outcome.error = known + rest if known else f"{named}: {rest}"
+        error = ImageError(
+            f"unforeseen {type(error).__name__}: {error}", hint="please report it, with its traceback", key="unforeseen"
+        )
+    if not error.subject.startswith(names):
+        error = error.about(f"{names[0]}: {error.subject}" if error.subject else names[0])
+    outcome.cause = error
+    outcome.error = str(error)
 
 
 def _skipped(item: PlannedFile, keeping: Keeping, streams: Streams) -> bool:
@@ -223,20 +252,21 @@ def _skipped(item: PlannedFile, keeping: Keeping, streams: Streams) -> bool:
         content = _source(pair, streams)
         over = is_over(pair, content, outcome, keeping.record.entry(pair.target), keeping.settings)
     except FourpassError as error:
-        fail(outcome, error)
+        fail(outcome, error, streams.named(pair))
         return False
     return over and keeping.skip
 
 
-def _note(outcome: FileOutcome, facts: Sequence[Facts], disagreement: Path | None) -> None:
-    """Keep what is known of a file's frames: the worst of each."""
-    found = [each.lr_psnr for each in facts if math.isfinite(each.lr_psnr)]
-    outcome.lr_psnr = round(min(found), 3) if found else None
-    if facts and facts[0].consistent is not None:
-        outcome.consistent = all(each.consistent for each in facts)
-        outcome.corrections = max(each.steps or 0 for each in facts)
-    if disagreement and facts and facts[0].disagreement is not None:
-        files.write(str(disagreement), disagreement_picture(facts[0].disagreement)[..., None])
+def _note(outcome: FileOutcome, result: UpscaleResult[Any], disagreement: Path | None) -> None:
+    """Keep what is known of a file, and of its frames the worst of each."""
+    outcome.lost = result.lost
+    note_restore(outcome, result.restore)
+    outcome.lr_psnr = rounded(result.lr_psnr)
+    outcome.consistent = result.consistent
+    outcome.corrections = result.corrections
+    first = result.frames[0].disagreement if result.frames else None
+    if disagreement and first is not None:
+        files.write(str(disagreement), disagreement_picture(first)[..., None])
 
 
 def _source(pair: FilePair, streams: Streams) -> files.Source:

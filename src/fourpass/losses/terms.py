@@ -142,7 +142,9 @@ def generator_terms(
             raise ConfigError(f"loss term {name!r} is not one of {', '.join(TERMS)}")
         asks = TERMS[name].asks
         if weight and asks and asks not in given:
-            raise ConfigError(f"the {name} loss has a weight and there is no {asks} network; set it to 0 or give one")
+            raise ConfigError(
+                f"the {name} loss has a weight and there is no {asks} network", hint="set it to 0 or give one"
+            )
     whole = Seen(truth, given, learn=False)
     pictures = [Seen(one, given, learn=True) for one in upscaled]
     return {
@@ -159,5 +161,5 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
         ConfigError: there is no term, because every weight is 0.
     """
     if not terms:
-        raise ConfigError("every loss weight is 0; give at least one term a weight")
+        raise ConfigError("every loss weight is 0", hint="give at least one term a weight")
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()

@@ -65,14 +65,14 @@ def features(plane: Plane) -> NDArray[np.float64]:
     """
     if min(plane.shape) < _SMALLEST:
         raise MetricError(
-            f"BRISQUE needs {_SMALLEST}x{_SMALLEST} pixels; this picture has {plane.shape[1]}x{plane.shape[0]}"
+            f"BRISQUE needs {_SMALLEST}x{_SMALLEST} pixels", hint=f"this picture has {plane.shape[1]}x{plane.shape[0]}"
         )
     found: list[float] = []
     for half in (False, True):
         plane = imresize(plane, 0.5) if half else plane
         normal = normalise(plane, "constant")
         if not normal.any():
-            raise MetricError("the picture is flat; its BRISQUE statistics are not defined")
+            raise MetricError("the picture is flat", hint="its BRISQUE statistics are not defined")
         found.extend(fit_symmetric(normal))
         for product in neighbour_products(normal[None]):
             alpha, mean, left, right = (float(row[0]) for row in fit_asymmetric(product))
@@ -80,7 +80,7 @@ def features(plane: Plane) -> NDArray[np.float64]:
             variance = math.gamma(3 / alpha) / math.gamma(1 / alpha)
             found += [alpha, mean, left**2 * variance, right**2 * variance]
     if not np.isfinite(found).all():
-        raise MetricError("the picture is too flat; its BRISQUE statistics are not defined")
+        raise MetricError("the picture is too flat", hint="its BRISQUE statistics are not defined")
     return np.array(found)
 
 

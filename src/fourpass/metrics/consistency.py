@@ -33,7 +33,7 @@ def lr_psnr(upscaled: Image, low_resolution: Image, *, channel: Channel = "rgb",
     scale = big.shape[0] / height
     if scale <= 1 or abs(big.shape[1] - scale * width) >= scale:
         raise MetricError(
-            f"{big.shape[1]}x{big.shape[0]} is not {width}x{height} upscaled; give the result and its own input"
+            f"{big.shape[1]}x{big.shape[0]} is not {width}x{height} upscaled", hint="give the result and its own input"
         )
     if big.dtype.kind in "ui":
         shrunk: Image = imresize(big.astype(np.uint8), size=(height, width))

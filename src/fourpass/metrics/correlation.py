@@ -53,7 +53,7 @@ def _checked(a: NDArray[np.generic], b: NDArray[np.generic]) -> tuple[NDArray[np
         raise ConfigError(f"a correlation wants two lists of one length, at least 2, not {x.shape} and {y.shape}")
     for values in (x, y):
         if not np.isfinite(values).all():
-            raise ConfigError("a correlation wants finite values; one is not")
+            raise ConfigError("a correlation wants finite values", hint="one is not")
         if (values == values[0]).all():
             raise ConfigError(f"all {len(x)} values are {values[0]:g}: a correlation with them means nothing")
     return x, y

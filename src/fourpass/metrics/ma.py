@@ -97,7 +97,7 @@ def find_model(path: Path | None = None) -> Path | None:
         MetricUnavailableError: a path is given and there is no such file.
     """
     if path is not None and not path.is_file():
-        raise MetricUnavailableError(f"{path}: no such file; Ma's model.mat is at {SOURCE}")
+        raise MetricUnavailableError("no such file", subject=path, hint=f"Ma's model.mat is at {SOURCE}")
     return path if path is not None else next((file for file in [default_model()] if file.is_file()), None)
 
 
@@ -122,7 +122,9 @@ def load_model(path: Path | None = None, *, sha256: str | None = None) -> MaMode
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     for wanted in [sha256, _noted(file)]:
         if wanted is not None and wanted.lower() != found:
-            raise MetricError(f"{file} has SHA-256 {found}, not {wanted}; fetch it again, or mend the note of its hash")
+            raise MetricError(
+                f"{file} has SHA-256 {found}, not {wanted}", hint="fetch it again, or mend the note of its hash"
+            )
     try:
         model = read_mat(file)["model"]
         linear = np.asarray(model["linear"], np.float64).ravel()
@@ -131,7 +133,7 @@ def load_model(path: Path | None = None, *, sha256: str | None = None) -> MaMode
             raise ValueError(f"{len(entries)} forests and {linear.size} coefficients, not 3 and 4")
         forests = tuple(_forest(entry, size) for entry, size in zip(entries, SIZES, strict=True))
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise MetricError(f"{file} is not Ma's model.mat ({error}); fetch it from {SOURCE}") from None
+        raise MetricError(f"{file} is not Ma's model.mat ({error})", hint=f"fetch it from {SOURCE}") from None
     return MaModel(forests, linear, found)
 
 

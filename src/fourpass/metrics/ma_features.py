@@ -53,10 +53,11 @@ def all_features(plane: _Array) -> tuple[_Array, _Array, _Array]:
     """
     if min(plane.shape) < SMALLEST:
         raise MetricError(
-            f"Ma's SR score needs {SMALLEST}x{SMALLEST} pixels; this picture has {plane.shape[1]}x{plane.shape[0]}"
+            f"Ma's SR score needs {SMALLEST}x{SMALLEST} pixels",
+            hint=f"this picture has {plane.shape[1]}x{plane.shape[0]}",
         )
     if np.ptp(plane) == 0:
-        raise MetricError("the picture is flat; Ma's SR score of it is not defined")
+        raise MetricError("the picture is flat", hint="Ma's SR score of it is not defined")
     levels = [plane / 255]
     for _ in range(2):
         smooth = filter_valid(np.pad(levels[-1], 1), gaussian(3, 0.5))
@@ -195,7 +196,7 @@ def _normalised_band(bands: list[_Array], scale: int, band: int) -> _Array:
         some = neighbours[:, start : start + _CHUNK]
         scale_square[start : start + _CHUNK] = np.einsum("ij,ij->j", precision @ some, some) / divisor
     if not (scale_square > 0).all():
-        raise MetricError("the picture is too flat; Ma's SR score of it is not defined")
+        raise MetricError("the picture is too flat", hint="Ma's SR score of it is not defined")
     ratio = (centre - centre.mean()) / np.sqrt(scale_square).reshape(centre.shape)
     guard = _GUARD >> scale
     cut = ratio[guard:-guard, guard:-guard]

@@ -38,16 +38,16 @@ def read_mat(path: Path) -> dict[str, Any]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise MetricError(f"{path}: cannot be read ({error.strerror})") from None
+        raise MetricError(f"cannot be read ({error.strerror})", subject=path) from None
     if data[:8] == b"\x89HDF\r\n\x1a\n" or data[:19] == b"MATLAB 7.3 MAT-file":
-        raise MetricError(f"{path} is a MAT-file of version 7.3 (HDF5); save it in MATLAB or Octave with -v7")
+        raise MetricError(f"{path} is a MAT-file of version 7.3 (HDF5)", hint="save it in MATLAB or Octave with -v7")
     if len(data) < 128 or data[126:128] not in (b"IM", b"MI"):
-        raise MetricError(f"{path} is not a MAT-file of level 5; fetch it again, whole")
+        raise MetricError(f"{path} is not a MAT-file of level 5", hint="fetch it again, whole")
     order = "<" if data[126:128] == b"IM" else ">"
     try:
         return _variables(memoryview(data)[128:], order)
     except (struct.error, ValueError, KeyError, IndexError, TypeError, zlib.error) as error:
-        raise MetricError(f"{path} is damaged or not a plain MAT-file ({error}); fetch it again") from None
+        raise MetricError(f"{path} is damaged or not a plain MAT-file ({error})", hint="fetch it again") from None
 
 
 def _variables(data: memoryview, order: str) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def niqe(image: Image, *, channel: Channel = "y8", border: int = 4) -> float:
     features = block_features(single_plane(image, channel, border))
     whole = features[~np.isnan(features).any(axis=1)]
     if len(whole) < 2:
-        raise MetricError(f"{len(whole)} of {len(features)} blocks have texture; NIQE of a flat picture is not defined")
+        raise MetricError(
+            f"{len(whole)} of {len(features)} blocks have texture", hint="NIQE of a flat picture is not defined"
+        )
     mean, covariance = pristine_model()
     difference = mean - np.nanmean(features, axis=0)
     pooled = (covariance + np.cov(whole, rowvar=False)) / 2
@@ -61,7 +63,8 @@ def block_features(plane: Plane) -> NDArray[np.float64]:
     rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     if rows * columns < 2:
         raise MetricError(
-            f"{plane.shape[1]}x{plane.shape[0]} pixels hold {rows * columns} blocks of 96x96; NIQE needs at least 2"
+            f"{plane.shape[1]}x{plane.shape[0]} pixels hold {rows * columns} blocks of 96x96",
+            hint="NIQE needs at least 2",
         )
     plane = plane[: rows * BLOCK, : columns * BLOCK]
     scales = []

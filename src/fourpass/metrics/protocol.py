@@ -40,7 +40,7 @@ def planes(image: Image, channel: Channel, border: int) -> list[Plane]:
     if channel not in get_args(Channel):
         raise ConfigError(f"channel {channel!r} is not one of {', '.join(get_args(Channel))}")
     if border < 0:
-        raise ConfigError(f"border {border} is negative; give the pixels to leave out on each side, 0 for none")
+        raise ConfigError(f"border {border} is negative", hint="give the pixels to leave out on each side, 0 for none")
     pixels = checked(image)
     height, width = pixels.shape[:2]
     if min(height, width) <= 2 * border:
@@ -65,7 +65,7 @@ def single_plane(image: Image, channel: Channel, border: int) -> Plane:
         ConfigError: also where the channel is ``rgb``.
     """
     if channel == "rgb":
-        raise ConfigError("this metric measures one channel, not rgb; use y, y8 or gray")
+        raise ConfigError("this metric measures one channel, not rgb", hint="use y, y8 or gray")
     return planes(image, channel, border)[0]
 
 
@@ -77,12 +77,12 @@ def plane_pairs(reference: Image, image: Image, channel: Channel, border: int) -
     """
     if np.shape(reference)[:2] != np.shape(image)[:2]:
         raise MetricError(
-            f"the pictures differ in size: reference {_size(reference)}, image {_size(image)}; "
-            "crop the reference to a multiple of the scale, or check that they belong together"
+            f"the pictures differ in size: reference {_size(reference)}, image {_size(image)}",
+            hint="crop the reference to a multiple of the scale, or check that they belong together",
         )
     left, right = planes(reference, channel, border), planes(image, channel, border)
     if len(left) != len(right):
-        raise MetricError("one picture is gray and the other has colour; measure them with channel 'y'")
+        raise MetricError("one picture is gray and the other has colour", hint="measure them with channel 'y'")
     return list(zip(left, right, strict=True))
 
 
@@ -96,13 +96,17 @@ def checked(image: Image) -> NDArray[np.generic]:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or pixels.size == 0:
-        raise MetricError(f"array of shape {pixels.shape} is not a picture; metrics take (H, W, 3) RGB or (H, W) gray")
+        raise MetricError(
+            f"array of shape {pixels.shape} is not a picture", hint="metrics take (H, W, 3) RGB or (H, W) gray"
+        )
     if pixels.dtype.kind not in "uif":
-        raise MetricError(f"dtype {pixels.dtype} is not a number of a pixel; give integers or floats on 0..255")
+        raise MetricError(f"dtype {pixels.dtype} is not a number of a pixel", hint="give integers or floats on 0..255")
     if pixels.dtype != np.uint8:
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 255):  # also true when one of them is NaN
-            raise MetricError(f"values from {low:g} to {high:g} do not lie on 0..255; scale and clip the picture first")
+            raise MetricError(
+                f"values from {low:g} to {high:g} do not lie on 0..255", hint="scale and clip the picture first"
+            )
     return pixels
 
 

@@ -52,7 +52,9 @@ def ssim(reference: Image, image: Image, *, channel: Channel = "y", border: int 
     pairs = plane_pairs(reference, image, channel, border)
     height, width = pairs[0][0].shape
     if min(height, width) < len(_WINDOW):
-        raise MetricError(f"SSIM's window is 11x11; only {width}x{height} pixels are left inside a border of {border}")
+        raise MetricError(
+            "SSIM's window is 11x11", hint=f"only {width}x{height} pixels are left inside a border of {border}"
+        )
     reach = len(_WINDOW) // 2 if region == "same" else 0
     return float(np.mean([_similarity(np.pad(a, reach, "edge"), np.pad(b, reach, "edge")) for a, b in pairs]))
 

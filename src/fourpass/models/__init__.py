@@ -38,12 +38,12 @@ def build(weights: Weights) -> nn.Module:
     metadata = weights.metadata
     if metadata.architecture not in BUILDERS:
         raise WeightsError(
-            f"{weights.source}: architecture {metadata.architecture!r} is not one of {', '.join(BUILDERS)}"
+            f"architecture {metadata.architecture!r} is not one of {', '.join(BUILDERS)}", subject=weights.source
         )
     try:
         network = BUILDERS[metadata.architecture](**metadata.numbers)
     except (TypeError, ValueError) as error:
-        raise WeightsError(f"{weights.source}: numbers do not fit {metadata.architecture} ({error})") from None
+        raise WeightsError(f"numbers do not fit {metadata.architecture} ({error})", subject=weights.source) from None
     load_strictly(network, weights)
     return network
 
@@ -56,12 +56,12 @@ def load_strictly(network: nn.Module, weights: Weights) -> None:
     """
     expected = network.state_dict()
     for name in sorted(expected.keys() - weights.tensors.keys()):
-        raise WeightsError(f"{weights.source}: lacks the tensor {name} that its architecture has")
+        raise WeightsError(f"lacks the tensor {name} that its architecture has", subject=weights.source)
     for name in sorted(weights.tensors.keys() - expected.keys()):
-        raise WeightsError(f"{weights.source}: has the tensor {name} that its architecture does not know")
+        raise WeightsError(f"has the tensor {name} that its architecture does not know", subject=weights.source)
     for name, value in weights.tensors.items():
         if tuple(value.shape) != tuple(expected[name].shape):
             raise WeightsError(
-                f"{weights.source}: {name} has shape {tuple(value.shape)}, not {tuple(expected[name].shape)}"
+                f"{name} has shape {tuple(value.shape)}, not {tuple(expected[name].shape)}", subject=weights.source
             )
     network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.tensors.items()})

@@ -118,7 +118,7 @@ def _read(file: Path) -> dict[str, list[str]]:
         found: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{file}: cannot be read ({error}); remove it, and finished steps are checked again"
+            f"cannot be read ({error})", subject=file, hint="remove it, and finished steps are checked again"
         ) from None
     return found
 
@@ -127,5 +127,7 @@ def _write(file: Path, record: dict[str, list[str]]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{file.parent}: cannot be made ({error.strerror}); name another folder with -o") from None
+        raise ConfigError(
+            f"cannot be made ({error.strerror})", subject=file.parent, hint="name another folder", key="folder"
+        ) from None
     atomic.write(file, (json.dumps(record, indent=1) + "\n").encode(), ConfigError)

@@ -153,7 +153,7 @@ def _problem(
         trained_scale((rows, columns), size, trained)
         limits.check(Header(key, size[1], size[0]), key, "the result", quality)
     except FourpassError as error:
-        return problems.of_failure(type(error).__name__, str(error)).detail
+        return problems.of_error(error).detail
     return None
 
 

@@ -94,7 +94,7 @@ async def read_form(request: Request, target: Path) -> Upload:
 
 def _disk(error: OSError) -> Exception:
     """Return what to tell of an upload that cannot be kept; anything but a full disk is ours to look into."""
-    return problems.of_failure("full", "") if error.errno in FULL else error
+    return problems.of_full_disk() if error.errno in FULL else error
 
 
 def _keep(image: UploadFile, target: Path) -> int:

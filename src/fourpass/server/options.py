@@ -50,7 +50,7 @@ class Options(BaseModel):
             return None
         key = format_key(self.format)
         if key not in formats.WRITTEN:
-            raise ConfigError(f"format: {self.format[:20]!r} is not one of {', '.join(formats.WRITTEN)}")
+            raise ConfigError(f"{self.format[:20]!r} is not one of {', '.join(formats.WRITTEN)}", subject="format")
         return key
 
 

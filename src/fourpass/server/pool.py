@@ -30,10 +30,12 @@ class Failure:
     Attributes:
         kind: name of the fourpass error class, or ``crash``, ``timeout``, ``cancelled``, ``full``, ``internal``.
         detail: one line for the client.
+        error: the fourpass error that it was, in whose place `fourpass.server.problems` may have words for a client.
     """
 
     kind: str
     detail: str
+    error: FourpassError | None = None
 
 
 TaskResult = dict[str, Any] | Failure
@@ -236,7 +238,7 @@ def _work(pipe: Connection, start: Callable[[Any], Handler], argument: Any) -> N
             except _LeftOffError:
                 pipe.send(("left", None))
             except FourpassError as error:
-                pipe.send(("failed", (_kind(error), str(error))))
+                pipe.send(("failed", (_kind(error), str(error), error)))
             except Exception:
                 traceback.print_exc()
                 pipe.send(("failed", ("internal", "the server failed over this picture; its log says why")))

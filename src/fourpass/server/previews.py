@@ -64,7 +64,7 @@ class Previews:
         finally:
             gone.cancel()
         if isinstance(outcome, Failure):
-            raise problems.of_failure(outcome.kind, outcome.detail)
+            raise problems.of_failure(outcome)
         return outcome
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+
+from fourpass.errors import FourpassError, line
+from fourpass.server.pool import Failure
 
 # What the failure of a job tells the client; other kinds are the server's own fault.
 _STATUS = {
@@ -23,15 +25,15 @@ _STATUS = {
     "crash": 500,
     "full": 507,
 }
-# What a client is told instead of a way out that only the command line has.
-_WORDS = (
-    (r"; if you trust it, raise the limit with --max-pixels \d+", "; make it smaller first"),
-    (r"; [^;]* with -o\b", ""),
-    (r"; try another format with --ext", "; try another format"),
-    (r"; give it less with --max-memory, or close other programs", "; ask for a smaller output"),
-    (r"--(scale|width|height|longest|megapixels|fit|strength|format|quality|strip|self-ensemble)\b", r"\1"),
-    (r"--ext\b", "format"),
-)
+# What a client is told instead of a way out that it does not have, by the key of the error.
+_HINTS = {
+    "max-pixels": "make it smaller first",
+    "memory": "ask for a smaller output",
+    "disk-full": "",
+    "file-too-large": "",
+    "name-too-long": "",
+    "unwritable": "",
+}
 _FULL = "the server's disk is full; try again later, or ask for a smaller output or format"
 
 MEDIA_TYPE = "application/problem+json"
@@ -60,17 +62,26 @@ class ProblemError(Exception):
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
 
-def of_failure(kind: str, detail: str) -> ProblemError:
-    """Return the problem that a job's failure is.
-
-    Args:
-        kind, detail: as `fourpass.server.pool.Failure` has them; the detail may name options of the command line.
-    """
-    if kind == "full":
+def of_failure(failure: Failure) -> ProblemError:
+    """Return the problem that a job's failure is."""
+    if failure.kind == "full":
         return ProblemError(507, _FULL)
-    for pattern, words in _WORDS:
-        detail = re.sub(pattern, words, detail)
-    return ProblemError(_STATUS.get(kind, 500), detail)
+    detail = failure.detail if failure.error is None else _told(failure.error)
+    return ProblemError(_STATUS.get(failure.kind, 500), detail)
+
+
+def of_error(error: FourpassError) -> ProblemError:
+    """Return the problem that an error is."""
+    return ProblemError(_STATUS.get(type(error).__name__, 500), _told(error))
+
+
+def of_full_disk() -> ProblemError:
+    """Return the problem of a server whose disk is full."""
+    return ProblemError(507, _FULL)
+
+
+def _told(error: FourpassError) -> str:
+    return line(error.subject, error.reason, _HINTS.get(error.key, error.hint))
 
 
 def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -234,7 +234,7 @@ def add_previews(app: FastAPI, settings: Settings) -> None:
         try:
             return about.plan(settings, app.state.speeds, rows, columns, source, chosen)
         except ConfigError as error:
-            raise problems.of_failure("ConfigError", str(error)) from None
+            raise problems.of_error(error) from None
 
 
 async def _look(previews: Previews, request: Request, source: Path) -> Response:
@@ -249,11 +249,11 @@ async def _look(previews: Previews, request: Request, source: Path) -> Response:
 def _raise_failure(job: Job) -> None:
     if job.state != DONE:
         failure = job.failure or Failure("internal", "the job failed")
-        raise problems.of_failure(failure.kind, failure.detail)
+        raise problems.of_failure(failure)
 
 
 def _state(job: Job) -> JobState:
-    detail = problems.of_failure(job.failure.kind, job.failure.detail).detail if job.failure else None
+    detail = problems.of_failure(job.failure).detail if job.failure else None
     report = {name: value for name, value in job.report.items() if name != "file"}
     chosen = job.options.model_dump(exclude_unset=True) if job.options else {}
     return JobState(

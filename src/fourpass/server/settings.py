@@ -64,12 +64,18 @@ class Settings:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
-                raise ConfigError(f"--{item.name.replace('_', '-')} {value} is not positive")
+                raise ConfigError(
+                    f"{item.name} {value} is not positive",
+                    key="not-positive",
+                    values={"option": item.name.replace("_", "-"), "value": value},
+                )
         if self.port > 65535:
-            raise ConfigError(f"--port {self.port} is not below 65536")
+            raise ConfigError(f"port {self.port} is not below 65536", key="port", values={"port": self.port})
         if self.token is not None and len(self.token) < 8:
             raise ConfigError(
-                "--token is shorter than 8 characters; make a long one, for example with: openssl rand -hex 16"
+                "the token is shorter than 8 characters",
+                hint="make a long one, for example with: openssl rand -hex 16",
+                key="token",
             )
 
     @property

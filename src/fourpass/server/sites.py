@@ -43,8 +43,8 @@ def unknown_host(headers: Mapping[str, bytes], settings: Settings) -> str | None
     name = _name(host)
     if name is None or not _known(name, settings):
         return (
-            f"the host {host[:80]!r} is not one of this server's names; start it with --name {name or 'NAME'} to take "
-            "requests for it, or set a token"
+            f"the host {host[:80]!r} is not one of this server's names; add {name or 'the right one'} to the names "
+            "that it is started with, or set a token"
         )
     return None
 

@@ -103,7 +103,7 @@ def check(model: str) -> None:
 
     for file in weights_files(model):
         if file.suffix.lower() != ".onnx" and "scales" not in conversion.load(file).metadata.numbers:
-            raise WeightsError(f"{model}: is not a network that upscales; see: fourpass models")
+            raise WeightsError("is not a network that upscales", subject=model, hint="see: fourpass models")
 
 
 def start(argument: Argument) -> Handler:
@@ -152,13 +152,16 @@ def start(argument: Argument) -> Handler:
             planned = one_file.plan(network, task.source, wanted, key=options.key(), name="result", source_name="image")
             if planned.pixels > task.limit:
                 raise TooLargeError(
-                    f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1e6:.4g} megapixels, more than the "
-                    f"{task.limit / 1e6:.4g} that are taken here; ask for less, or send it to /v1/jobs"
+                    (
+                        f"{planned.size[1]}x{planned.size[0]} is {planned.pixels / 1000000.0:.4g} megapixels, "
+                        f"more than the {task.limit / 1000000.0:.4g} that are taken here"
+                    ),
+                    hint="ask for less, or send it to /v1/jobs",
                 )
             scale = trained_scale(planned.source.size, planned.size, network.scales)
             suffix = formats.FORMATS[planned.key].suffixes[0]
             target = Path(task.folder) / f"result{suffix}"
-            written = one_file.upscale_file(
+            result = one_file.upscale_file(
                 network,
                 task.source,
                 target,
@@ -169,7 +172,9 @@ def start(argument: Argument) -> Handler:
                 target_name="result",
             )
         except FourpassError as error:  # where the upload lies is nobody's business
-            raise type(error)(str(error).replace(task.source, "image").replace(task.folder, "")) from None
+            if error.subject.startswith((task.source, task.folder)):
+                raise error.about("image" if error.subject == task.source else "result") from None
+            raise
         return {
             "file": target.name,
             "suffix": suffix,
@@ -178,9 +183,9 @@ def start(argument: Argument) -> Handler:
             "input_size": [planned.source.width, planned.source.height],
             "output_size": [planned.size[1], planned.size[0]],
             "output_pixels": planned.pixels,
-            "lost": list(written.lost),
-            "restore": written.restore.value if written.restore else None,
-            "restore_reason": written.restore.reason if written.restore else None,
+            "lost": list(result.lost),
+            "restore": result.restore.value if result.restore else None,
+            "restore_reason": result.restore.reason if result.restore else None,
             "trained": scale,
             "network_pixels": planned.source.width * planned.source.height * planned.source.frames * scale**2,
             "factor": max(planned.size) / max(planned.source.size),

@@ -46,4 +46,4 @@ class AdversarialRecipe(Recipe):
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("draw", self.draw, DRAWS)
         if self.momentum >= 1:
-            raise ConfigError(f"recipe: momentum {self.momentum} is not below 1")
+            raise ConfigError(f"momentum {self.momentum} is not below 1", subject="recipe")

@@ -63,7 +63,7 @@ def prepare(
         WeightsError: the start weights or the teacher are missing or of another kind.
     """
     if validation:
-        raise ConfigError("the aesthetic predictor takes no --validation: it holds out a part of its data")
+        raise ConfigError("the aesthetic predictor takes no validation folder: it holds out a part of its data")
     if recipe.teacher:
         photos = [file for folder in data for file in find_images(folder)]
         folder = cache or default_cache().parent
@@ -74,7 +74,7 @@ def prepare(
         words = f"AVA, {len(training)} pictures"
     else:
         raise ConfigError(
-            f"{len(data)} data folders, but AVA is one; to learn from photos, set a teacher in the recipe"
+            f"{len(data)} data folders, but AVA is one", hint="to learn from photos, set a teacher in the recipe"
         )
     return assemble("aesthetic", recipe, training, held_out, data=words, device=device, report=report)
 

@@ -63,24 +63,33 @@ class BaselineRecipe(AdversarialRecipe):
         super().__post_init__()
         for name in ("features", "blocks", "candidates", "discriminator_features", "discriminator_hidden"):
             if not getattr(self, name):
-                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+                raise ConfigError(f"{name} is 0", subject="recipe", hint="it must be positive")
         if not self.scales or len(self.odds) != len(self.scales) or len(self.patches) != len(self.scales):
             raise ConfigError(
-                f"recipe: scales {list(self.scales)}, odds {list(self.odds)} and patches {list(self.patches)} "
-                "must have a value each for every scale"
+                (
+                    f"scales {list(self.scales)}, odds {list(self.odds)} and patches {list(self.patches)} "
+                    "must have a value each for every scale"
+                ),
+                subject="recipe",
             )
         if not sum(self.odds) or not all(self.patches):
-            raise ConfigError("recipe: odds must not all be 0, and no patch may be 0")
+            raise ConfigError("odds must not all be 0, and no patch may be 0", subject="recipe")
         if self.pixel_kind not in PIXEL_KINDS:
-            raise ConfigError(f"recipe: pixel_kind {self.pixel_kind!r} is not one of {', '.join(PIXEL_KINDS)}")
+            raise ConfigError(
+                f"pixel_kind {self.pixel_kind!r} is not one of {', '.join(PIXEL_KINDS)}", subject="recipe"
+            )
         if not (self.pixel or self.feature or self.contextual):
             raise ConfigError(
-                "recipe: pixel, feature and contextual are all 0; at least one must compare with the truth"
+                "pixel, feature and contextual are all 0",
+                subject="recipe",
+                hint="at least one must compare with the truth",
             )
         if self.adversarial and len(self.scales) > 1:
-            raise ConfigError("recipe: the discriminator is sized by the patch, so adversarial wants a single scale")
+            raise ConfigError(
+                "the discriminator is sized by the patch, so adversarial wants a single scale", subject="recipe"
+            )
         if self.grid and len(self.scales) > 1:
-            raise ConfigError("recipe: a grid has the period of one scale, so grid wants a single one")
+            raise ConfigError("a grid has the period of one scale, so grid wants a single one", subject="recipe")
 
     @property
     def losses(self) -> Losses:

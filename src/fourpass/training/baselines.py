@@ -189,8 +189,9 @@ def prepare(
     method = METHODS[recipe.method]
     if method.start and not recipe.init:
         raise ConfigError(
-            f"{recipe.method} starts from weights of {method.start}: train that first, and give its last.safetensors "
-            "with --init"
+            f"{recipe.method} starts from weights of {method.start}, and none are given",
+            hint="train that first, and give its last.safetensors",
+            key="init",
         )
     target = pick_device(device)
     torch.manual_seed(recipe.seed)
@@ -204,11 +205,11 @@ def prepare(
             else None
         )
     except ValueError as error:
-        raise ConfigError(f"recipe: {error}") from None
+        raise ConfigError(str(error), subject="recipe") from None
     vgg, layers, note = _features(recipe, report)
     if recipe.pixel and recipe.pixel_kind == "low-frequency" and patch < 21:
         raise ConfigError(
-            f"recipe: patches of {patch} pixels are smaller than the 21x21 blur of pixel_kind low-frequency"
+            (f"patches of {patch} pixels are smaller than the 21x21 blur of pixel_kind low-frequency"), subject="recipe"
         )
 
     files = [file for folder in data for file in training_images(folder)]
@@ -270,7 +271,7 @@ def _features(recipe: BaselineRecipe, report: Callable[[str], None]) -> tuple[VG
     for layer in wanted:
         block = [name for name in vgg.layers if name[:5] == layer[:5]]
         if layer not in layer_names(19) or not block:
-            raise ConfigError(f"recipe: layer {layer!r} is not one of VGG19's: {', '.join(layer_names(19))}")
+            raise ConfigError(f"layer {layer!r} is not one of VGG19's: {', '.join(layer_names(19))}", subject="recipe")
         layers[layer] = layer if layer in block else block[-1]
     source = Path(recipe.vgg or URL).stem
     note = f"features: {source}, " + ", ".join(new if new == old else f"{new} for {old}" for old, new in layers.items())

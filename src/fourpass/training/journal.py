@@ -49,7 +49,9 @@ class Journal:
             out.mkdir(parents=True, exist_ok=True)
             self._log = (out / "log.jsonl").open("a", encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"{out}: cannot be written ({error.strerror}); name another with --out") from None
+            raise ConfigError(
+                f"cannot be written ({error.strerror})", subject=out, hint="name another", key="out"
+            ) from None
         self._board = SummaryWriter(str(out / "tensorboard"), purge_step=first_step or None)
         console = Console(stderr=True)
         if console.is_terminal:
@@ -139,7 +141,9 @@ class Journal:
             yield
         except OSError as error:
             raise ConfigError(
-                f"{self._out}: cannot be written ({error.strerror or error}); the same command goes on once it can"
+                f"cannot be written ({error.strerror or error})",
+                subject=self._out,
+                hint="the same command goes on once it can",
             ) from None
 
 

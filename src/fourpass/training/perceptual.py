@@ -189,7 +189,9 @@ def prepare(
     """
     start = weights.load(recipe.init)
     if start.metadata.architecture != "eusr":
-        raise WeightsError(f"{recipe.init}: weights of {start.metadata.architecture}; this phase starts from eusr")
+        raise WeightsError(
+            f"weights of {start.metadata.architecture}", subject=recipe.init, hint="this phase starts from eusr"
+        )
     target, asked = pick_device(device), table.asked(recipe.loss_weights)
     predictors = {
         name: place(load_predictor(getattr(recipe, name), name), target)

@@ -109,39 +109,50 @@ class PerceptualRecipe(_Weighted):
             ("representation", REDUCTIONS),
         ):
             if getattr(self, name) not in choices:
-                raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
+                raise ConfigError(
+                    f"{name} {getattr(self, name)!r} is not one of {', '.join(choices)}", subject="recipe"
+                )
         for name in ("patch", "late_patch"):
             if getattr(self, name) < 8 or getattr(self, name) % 8:
-                raise ConfigError(f"recipe: {name} {getattr(self, name)} is not a positive multiple of 8")
+                raise ConfigError(f"{name} {getattr(self, name)} is not a positive multiple of 8", subject="recipe")
         if self.late_share and self.late_patch != self.patch and (self.hours or self.verdict == "image"):
             raise ConfigError(
-                "recipe: late_share wants a run of steps, not of hours, and verdict 'position', which takes any size"
+                ("late_share wants a run of steps, not of hours, and verdict 'position', which takes any size"),
+                subject="recipe",
             )
         if self.jitter % 8 or self.jitter > 4 * self.patch - 32 or (self.jitter and self.verdict == "image"):
             raise ConfigError(
-                f"recipe: jitter {self.jitter} is not a multiple of 8 that leaves 32 pixels of four times patch "
-                f"{self.patch}, with verdict 'position'"
+                (
+                    f"jitter {self.jitter} is not a multiple of 8 that leaves 32 pixels of four times "
+                    f"patch {self.patch}, with verdict 'position'"
+                ),
+                subject="recipe",
             )
         if not self.map_layers or max(self.map_layers) > 18:
-            raise ConfigError(f"recipe: map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18")
+            raise ConfigError(
+                f"map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18", subject="recipe"
+            )
         for name in ("reduced_share", "flat_share", "late_share"):
             if getattr(self, name) > 1:
-                raise ConfigError(f"recipe: {name} {getattr(self, name)} is not within 0..1")
+                raise ConfigError(f"{name} {getattr(self, name)} is not within 0..1", subject="recipe")
         if self.discriminator_layers not in range(2, len(CHANNELS) + 1, 2):
             raise ConfigError(
-                f"recipe: discriminator_layers {self.discriminator_layers} is not an even number within "
-                f"2..{len(CHANNELS)}"
+                f"discriminator_layers {self.discriminator_layers} is not an even number within 2..{len(CHANNELS)}",
+                subject="recipe",
             )
         if len(self.path_odds) != len(PATHS) or np.count_nonzero(self.path_odds) < self.paths_per_step:
             raise ConfigError(
-                f"recipe: path_odds {list(self.path_odds)} must be {len(PATHS)} values ({', '.join(PATHS)}), at least "
-                f"paths_per_step = {self.paths_per_step} of them above 0"
+                (
+                    f"path_odds {list(self.path_odds)} must be {len(PATHS)} values ({', '.join(PATHS)}), "
+                    f"at least paths_per_step = {self.paths_per_step} of them above 0"
+                ),
+                subject="recipe",
             )
         for name in ("paths_per_step", "candidates", "guard_steps", "discriminator_width", "init"):
             if not getattr(self, name):
-                raise ConfigError(f"recipe: {name} is {getattr(self, name)!r}; it must be given")
+                raise ConfigError(f"{name} is {getattr(self, name)!r}", subject="recipe", hint="it must be given")
         if not any(self.loss_weights.values()):
-            raise ConfigError("recipe: every loss weight is 0; give at least one term a weight")
+            raise ConfigError("every loss weight is 0", subject="recipe", hint="give at least one term a weight")
 
     def patch_at(self, step: int) -> tuple[int, int]:
         """Side of the low-resolution patches of a step, and how many there are."""

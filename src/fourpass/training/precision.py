@@ -30,7 +30,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ConfigError(f"device {name!r} is not one of auto, cpu, cuda")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name!r}: PyTorch sees no GPU here; use cpu")
+        raise ConfigError(f"device {name!r}: PyTorch sees no GPU here", hint="use cpu")
     return device
 
 

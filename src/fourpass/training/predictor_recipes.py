@@ -59,16 +59,18 @@ class PredictorRecipe(Recipe):
         super().__post_init__()
         for name in ("head_batch", "head_learning_rate", "width"):
             if not getattr(self, name):
-                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+                raise ConfigError(f"{name} is 0", subject="recipe", hint="it must be positive")
         for name, choices in (("loss", LOSSES), ("batch_norm", BATCH_NORMS)):
             if getattr(self, name) not in choices:
-                raise ConfigError(f"recipe: {name} {getattr(self, name)!r} is not one of {', '.join(choices)}")
+                raise ConfigError(
+                    f"{name} {getattr(self, name)!r} is not one of {', '.join(choices)}", subject="recipe"
+                )
         if not self.head_epochs + self.epochs:
-            raise ConfigError("recipe: head_epochs and epochs are both 0; there is nothing to train")
+            raise ConfigError("head_epochs and epochs are both 0", subject="recipe", hint="there is nothing to train")
         if self.dropout >= 1:
-            raise ConfigError(f"recipe: dropout {self.dropout} is not below 1")
+            raise ConfigError(f"dropout {self.dropout} is not below 1", subject="recipe")
         if self.frozen_layers > 19:
-            raise ConfigError(f"recipe: frozen_layers {self.frozen_layers}, but MobileNetV2 has 19")
+            raise ConfigError(f"frozen_layers {self.frozen_layers}, but MobileNetV2 has 19", subject="recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ class AestheticRecipe(PredictorRecipe):
         super().__post_init__()
         for name in ("validation_pictures", "crops"):
             if not getattr(self, name):
-                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+                raise ConfigError(f"{name} is 0", subject="recipe", hint="it must be positive")
 
 
 @dataclass(frozen=True, kw_only=True)

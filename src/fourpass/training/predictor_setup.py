@@ -50,8 +50,12 @@ def assemble(
     """
     if recipe.ranked_ladders and not len(training.ladders):
         raise ConfigError(
-            f"recipe: ranked_ladders is {recipe.ranked_ladders}, but the training pictures hold no ladder of blur, "
-            "noise or JPEG; set ladders, to some dozens at least"
+            (
+                f"ranked_ladders is {recipe.ranked_ladders}, but the training pictures hold no ladder "
+                "of blur, noise or JPEG"
+            ),
+            subject="recipe",
+            hint="set ladders, to some dozens at least",
         )
     torch.manual_seed(recipe.seed)
     network = NIMA(recipe.width, recipe.dropout)
@@ -126,10 +130,10 @@ def load_predictor(name: str, kind: str) -> NIMA:
     stored = weights.load(name)
     metadata = stored.metadata
     if metadata.architecture != "nima":
-        raise WeightsError(f"{name}: weights of {metadata.architecture}, not of a score predictor (nima)")
+        raise WeightsError(f"weights of {metadata.architecture}, not of a score predictor (nima)", subject=name)
     found = metadata.lineage.split("-")[0]
     if found in KINDS and found != kind:
-        raise WeightsError(f"{name}: a predictor of {found} scores where one of {kind} scores is wanted")
+        raise WeightsError(f"a predictor of {found} scores where one of {kind} scores is wanted", subject=name)
     network = models.build(stored)
     assert isinstance(network, NIMA)
     return network.eval().requires_grad_(False)

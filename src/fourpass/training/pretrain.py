@@ -135,13 +135,15 @@ def start_from(network: nn.Module, name: str, metadata: weights.Metadata) -> wei
     start = weights.load(name)
     if start.metadata.architecture != metadata.architecture:
         raise WeightsError(
-            f"{name}: weights of {start.metadata.architecture}, but this phase trains {metadata.architecture}"
+            (f"weights of {start.metadata.architecture}, but this phase trains {metadata.architecture}"), subject=name
         )
     theirs, ours = checkpoint.plain(start.metadata.numbers), checkpoint.plain(metadata.numbers)
     for key in sorted(theirs.keys() | ours.keys()):
         if theirs.get(key) != ours.get(key):
             raise WeightsError(
-                f"{name}: weights with {key} {theirs.get(key)}, but the recipe has {ours.get(key)}; change one of them"
+                f"weights with {key} {theirs.get(key)}, but the recipe has {ours.get(key)}",
+                subject=name,
+                hint="change one of them",
             )
     models.load_strictly(network, start)
     data = metadata.data if start.metadata.data in metadata.data else f"{start.metadata.data}; {metadata.data}"

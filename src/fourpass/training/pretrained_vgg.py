@@ -36,7 +36,7 @@ def load_vgg(name: str = "", *, url: str = URL, report: Callable[[str], None] = 
     loaded = conversion.load(file)
     network = models.build(loaded)
     if not isinstance(network, VGG):
-        raise WeightsError(f"{file}: weights of {loaded.metadata.architecture}, not of a VGG")
+        raise WeightsError(f"weights of {loaded.metadata.architecture}, not of a VGG", subject=file)
     return network.eval()
 
 
@@ -55,7 +55,7 @@ def fetch(url: str, folder: Path, *, report: Callable[[str], None] = print) -> P
     target = folder / name
     if target.is_file():
         return target
-    way_out = "fetch it where there is a network and put it there, or name another VGG with --set vgg=FILE"
+    way_out = "fetch it where there is a network and put it there, or name another VGG in the recipe"
     report(f"{target}: downloading {url}")
     try:
         with atomic.whole(target) as stream:
@@ -63,12 +63,16 @@ def fetch(url: str, folder: Path, *, report: Callable[[str], None] = print) -> P
             expected = name.rsplit(".", 1)[0].rsplit("-", 1)[-1]
             if not digest.startswith(expected):
                 raise WeightsError(
-                    f"{url}: sha256 begins with {digest[: len(expected)]}, not {expected}: damaged on the way; "
-                    f"{way_out}"
+                    f"sha256 begins with {digest[: len(expected)]}, not {expected}: damaged on the way",
+                    subject=url,
+                    hint=way_out,
+                    key="vgg",
                 )
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", None) or error
-        raise WeightsError(f"{target}: not there, and {url} cannot be downloaded ({reason}); {way_out}") from None
+        raise WeightsError(
+            f"not there, and {url} cannot be downloaded ({reason})", subject=target, hint=way_out, key="vgg"
+        ) from None
     return target
 
 

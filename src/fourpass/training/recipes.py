@@ -70,13 +70,13 @@ class Recipe:
             _check_number(item.name, getattr(self, item.name))
         for name in ("steps", "batch", "learning_rate"):
             if not getattr(self, name):
-                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+                raise ConfigError(f"{name} is 0", subject="recipe", hint="it must be positive")
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("precision", self.precision, PRECISIONS)
         if self.schedule == "halving" and not self.halve_every:
-            raise ConfigError("recipe: schedule 'halving' wants halve_every, in steps")
+            raise ConfigError("schedule 'halving' wants halve_every, in steps", subject="recipe")
         if self.ema >= 1:
-            raise ConfigError(f"recipe: ema {self.ema} is not below 1")
+            raise ConfigError(f"ema {self.ema} is not below 1", subject="recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +133,17 @@ class PretrainRecipe(Recipe):
         check_choice("draw", self.draw, DRAWS)
         for name in (*self._sizes, "candidates"):
             if not getattr(self, name):
-                raise ConfigError(f"recipe: {name} is 0; it must be positive")
+                raise ConfigError(f"{name} is 0", subject="recipe", hint="it must be positive")
         if not self.scales or not set(self.scales) <= {2, 4, 8} or len(set(self.scales)) < len(self.scales):
-            raise ConfigError(f"recipe: scales {list(self.scales)} are not some of 2, 4 and 8, each once")
+            raise ConfigError(f"scales {list(self.scales)} are not some of 2, 4 and 8, each once", subject="recipe")
         for name in ("odds", "patches"):
             values = getattr(self, name)
             if len(values) != len(self.scales):
-                raise ConfigError(f"recipe: {name} has {len(values)} values for {len(self.scales)} scales")
+                raise ConfigError(f"{name} has {len(values)} values for {len(self.scales)} scales", subject="recipe")
         if not sum(self.odds) or not all(self.patches):
-            raise ConfigError("recipe: odds must not all be 0, and no patch may be 0")
+            raise ConfigError("odds must not all be 0, and no patch may be 0", subject="recipe")
         if self.teacher_share > 1:
-            raise ConfigError(f"recipe: teacher_share {self.teacher_share} is not within 0..1")
+            raise ConfigError(f"teacher_share {self.teacher_share} is not within 0..1", subject="recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,14 +204,14 @@ def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe"
     known = {item.name: item for item in dataclasses.fields(kind)}
     for key in values:
         if key not in known:
-            raise ConfigError(f"{source}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+            raise ConfigError(f"unknown key {key!r}", subject=source, hint=f"known are {', '.join(sorted(known))}")
     checked = {key: _value(known[key], value, source) for key, value in values.items()}
     try:
         return kind(**checked)
     except ConfigError as error:
-        raise ConfigError(str(error).replace("recipe:", f"{source}:", 1)) from None
+        raise (error.about(source) if error.subject == "recipe" else error) from None
     except TypeError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        raise ConfigError(str(error), subject=source) from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -222,7 +222,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"--set {text}: not of the form key=value")
+        raise ConfigError("not of the form key=value", subject=text, key="set", values={"text": text})
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -237,24 +237,28 @@ def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
         return value
     if isinstance(value, Mapping):
         return build(kind, value, f"{source}, table {item.name}")
-    raise ConfigError(f"{source}: {item.name} = {value!r} is not a table; write its keys below a line [{item.name}]")
+    raise ConfigError(
+        f"{item.name} = {value!r} is not a table", subject=source, hint=f"write its keys below a line [{item.name}]"
+    )
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a recipe file and those that it extends."""
     if path.resolve() in above:
-        raise ConfigError(f"{path}: extends itself, by way of {above[-1].name}")
+        raise ConfigError(f"extends itself, by way of {above[-1].name}", subject=path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ConfigError(f"cannot be read ({error.strerror})", subject=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML ({error})") from None
+        raise ConfigError(f"not TOML ({error})", subject=path) from None
     bases = values.pop("extends", [])
     below: dict[str, Any] = {}
     for base in [bases] if isinstance(bases, str) else bases:
         if not isinstance(base, str):
-            raise ConfigError(f"{path}: extends = {bases!r} is not the name of a recipe file, or a list of such names")
+            raise ConfigError(
+                f"extends = {bases!r} is not the name of a recipe file, or a list of such names", subject=path
+            )
         file = path.parent / base
         below |= _read(file if file.is_file() else recipe_files.packaged(base) or file, (*above, path.resolve()))
     return below | values
@@ -273,16 +277,18 @@ def _convert(key: str, value: Any, kind: str, source: str) -> Any:
         return float(value)
     elif (kind == "int" and isinstance(value, int)) or (kind == "str" and isinstance(value, str)):
         return value
-    raise ConfigError(f"{source}: {key} = {value!r} is not of type {kind}")
+    raise ConfigError(f"{key} = {value!r} is not of type {kind}", subject=source)
 
 
 def _check_number(name: str, value: Any) -> None:
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, (int, float)) and not (math.isfinite(number) and number >= 0):
-            raise ConfigError(f"recipe: {name} = {number} is negative or not finite; it must be 0 or more")
+            raise ConfigError(
+                f"{name} = {number} is negative or not finite", subject="recipe", hint="it must be 0 or more"
+            )
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a ConfigError unless a setting is one of its choices."""
     if value not in choices:
-        raise ConfigError(f"recipe: {name} {value!r} is not one of {', '.join(choices)}")
+        raise ConfigError(f"{name} {value!r} is not one of {', '.join(choices)}", subject="recipe")

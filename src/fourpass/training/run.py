@@ -143,8 +143,9 @@ def roll_back(run: Run, why: CollapseError) -> None:
     failed, count = run.progress.step + 1, run.progress.rollbacks + 1
     if count > run.phase.recipe.rollbacks:
         raise FourpassError(
-            f"{run.out}: collapsed at step {failed} ({why}), after {count - 1} rollbacks; "
-            "lower learning_rate or clip in the recipe, and start again"
+            f"collapsed at step {failed} ({why}), after {count - 1} rollbacks",
+            subject=run.out,
+            hint="lower learning_rate or clip in the recipe, and start again",
         )
     last, previous = run.out / "last.pt", run.out / "previous.pt"
     if run.first and not isinstance(why, NotFiniteError) and previous.exists():

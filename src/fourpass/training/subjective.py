@@ -48,9 +48,9 @@ def prepare(
         WeightsError: the start weights are missing or of another kind.
     """
     if validation:
-        raise ConfigError("the subjective predictor takes no --validation: it validates on references 1 to 3")
+        raise ConfigError("the subjective predictor takes no validation folder: it validates on references 1 to 3")
     if len(data) != 1 + bool(recipe.ladders):
-        wanted = "two --data, TID2013 and photos for the recipe's ladders" if recipe.ladders else "one --data, TID2013"
+        wanted = "two, TID2013 and photos for the recipe's ladders" if recipe.ladders else "one, TID2013"
         raise ConfigError(f"{len(data)} data folders, but the subjective predictor takes {wanted}")
     scores, references = data[0], range(1, 26)
     pictures, words = scores, "TID2013, references 4 to 25"

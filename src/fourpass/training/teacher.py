@@ -55,12 +55,15 @@ def teach(
         teaches = [scale for scale in upscaler.scales if scale in wanted]
         if not teaches:
             raise ConfigError(
-                f"teacher {name}: upscales by {', '.join(map(str, upscaler.scales))}, but this recipe trains "
-                f"{', '.join(map(str, wanted))}; leave it out or change the scales"
+                (
+                    f"teacher {name}: upscales by {', '.join(map(str, upscaler.scales))}, but this recipe "
+                    f"trains {', '.join(map(str, wanted))}"
+                ),
+                hint="leave it out or change the scales",
             )
         for scale in teaches:
             if scale in result[0].taught:
-                raise ConfigError(f"teacher {name}: another teacher has scale {scale} already; give one a scale")
+                raise ConfigError(f"teacher {name}: another teacher has scale {scale} already", hint="give one a scale")
             upscaled = _upscale_all(result, upscaler, scale, key, folder, report)
             result = [
                 replace(picture, taught={**picture.taught, scale: target})

@@ -64,8 +64,11 @@ def back_project(
     top = check_pair(upscaled, low_resolution, "upscaled", "low_resolution", same_size=False)
     if any(small > big for small, big in zip(low_resolution.shape[:2], upscaled.shape[:2], strict=True)):
         raise ImageError(
-            f"input of {size_text(low_resolution)} pixels is larger than its upscaled picture of "
-            f"{size_text(upscaled)}; consistency is for enlarging"
+            (
+                f"input of {size_text(low_resolution)} pixels is larger than its upscaled picture of "
+                f"{size_text(upscaled)}"
+            ),
+            hint="consistency is for enlarging",
         )
     if not (tolerance >= 0 and steps >= 0):
         raise ConfigError(f"tolerance {tolerance} and steps {steps} must not be negative")
@@ -185,7 +188,8 @@ def full_range(image: NDArray[Any], name: str) -> float:
     """
     if image.dtype not in _DTYPES or image.ndim not in (2, 3) or 0 in image.shape:
         raise ImageError(
-            f"{name}: {image.dtype} array of shape {image.shape} is not (H, W) or (H, W, C) of uint8, uint16 or float32"
+            (f"{image.dtype} array of shape {image.shape} is not (H, W) or (H, W, C) of uint8, uint16 or float32"),
+            subject=name,
         )
     return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
 
@@ -203,8 +207,8 @@ def check_pair(
     start = 0 if same_size else 2
     if first.dtype != second.dtype or first.shape[start:] != second.shape[start:] or first.ndim != second.ndim:
         raise ImageError(
-            f"{first_name} is {first.dtype} {first.shape} and {second_name} is {second.dtype} {second.shape}; "
-            f"they must agree in dtype and {'shape' if same_size else 'channels'}"
+            (f"{first_name} is {first.dtype} {first.shape} and {second_name} is {second.dtype} {second.shape}"),
+            hint=f"they must agree in dtype and {'shape' if same_size else 'channels'}",
         )
     return top
 

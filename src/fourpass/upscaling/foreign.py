@@ -46,7 +46,7 @@ def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
         if isinstance(found, tuple):
             scale, top = found
             return replace(network, sources={scale: source}, top=top)
-    raise WeightsError(f"{path}: not a super-resolution model that fourpass can run: {found}")
+    raise WeightsError(f"not a super-resolution model that fourpass can run: {found}", subject=path)
 
 
 def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[int, float] | str:
@@ -81,16 +81,18 @@ def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | No
     import onnx
 
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
+        raise WeightsError("no such file", subject=path)
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
     except Exception as error:  # protobuf's DecodeError, or what a cut file makes of it
-        raise WeightsError(f"{path}: not a whole ONNX file ({' '.join(str(error).split())})") from None
+        raise WeightsError(f"not a whole ONNX file ({' '.join(str(error).split())})", subject=path) from None
     constants = {item.name for item in graph.initializer}
     inputs = [item for item in graph.input if item.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise WeightsError(
-            f"{path}: has {len(inputs)} inputs and {len(graph.output)} outputs; fourpass runs models with one of each"
+            f"has {len(inputs)} inputs and {len(graph.output)} outputs",
+            subject=path,
+            hint="fourpass runs models with one of each",
         )
     tensor = inputs[0].type.tensor_type
     types: dict[int, type[np.floating[Any]]] = {
@@ -99,15 +101,17 @@ def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | No
     }
     if tensor.elem_type not in types:
         name = onnx.TensorProto.DataType.Name(tensor.elem_type)
-        raise WeightsError(f"{path}: its input is {name}; fourpass runs models that take FLOAT or FLOAT16")
+        raise WeightsError(f"its input is {name}", subject=path, hint="fourpass runs models that take FLOAT or FLOAT16")
     sides = [dim.dim_value or None for dim in tensor.shape.dim]
     wanted = "fourpass runs models that take RGB as (1, 3, rows, columns)"
     if len(sides) != 4 or sides[0] not in (1, None) or sides[1] not in (3, None) or sides[1] != sides[3] == 3:
         shape = ", ".join(str(side or "any") for side in sides)
-        raise WeightsError(f"{path}: its input has shape ({shape}); {wanted}")
+        raise WeightsError(f"its input has shape ({shape})", subject=path, hint=wanted)
     rows, columns = sides[2:]
     if (rows is None) != (columns is None):
-        raise WeightsError(f"{path}: its input has one side fixed and one free; {wanted}, both free or both fixed")
+        raise WeightsError(
+            "its input has one side fixed and one free", subject=path, hint=f"{wanted}, both free or both fixed"
+        )
     return types[tensor.elem_type], None if rows is None or columns is None else (rows, columns)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fourpass.imaging import alpha as transparency
 from fourpass.imaging.picture import Picture, Pixels
+from fourpass.upscaling.results import FactsListener
 from fourpass.upscaling.upscaler import ProgressCallback, Upscaler
 
 
@@ -18,6 +19,7 @@ def upscale_picture(
     *,
     self_ensemble: bool = False,
     progress: ProgressCallback | None = None,
+    facts: FactsListener | None = None,
 ) -> Iterator[Pixels]:
     """Upscale every frame of a picture, colours and transparency.
 
@@ -29,6 +31,7 @@ def upscale_picture(
         picture: what to upscale.
         size: (rows, columns) of a frame of the output.
         self_ensemble, progress: as `Upscaler.upscale` has them; progress is over all frames.
+        facts: called with what is known of the colours of each frame, after its last row.
 
     Returns:
         an iterator over arrays (band rows, columns, C), C counting transparency, from top to bottom, one frame after
@@ -39,11 +42,16 @@ def upscale_picture(
     """
     settled, _ = upscaler.for_picture(picture.pixels)  # one for all frames
     settled.rows(picture.pixels, size=size)  # checks the arguments now; nothing runs
-    return _frames(settled, picture, size, self_ensemble, progress)
+    return _frames(settled, picture, size, self_ensemble, progress, facts)
 
 
 def _frames(
-    upscaler: Upscaler, picture: Picture, size: tuple[int, int], self_ensemble: bool, progress: ProgressCallback | None
+    upscaler: Upscaler,
+    picture: Picture,
+    size: tuple[int, int],
+    self_ensemble: bool,
+    progress: ProgressCallback | None,
+    facts: FactsListener | None,
 ) -> Iterator[Pixels]:
     count = len(picture.frames)
     for index, colours in enumerate(picture.frames):
@@ -57,7 +65,7 @@ def _frames(
         if alpha is not None and opacity is None:
             colours = transparency.bleed(colours, alpha)
         told = report if progress is not None else None
-        bands = upscaler.rows(colours, size=size, self_ensemble=self_ensemble, progress=told)
+        bands = upscaler.rows(colours, size=size, self_ensemble=self_ensemble, progress=told, facts=facts)
         if alpha is None:
             yield from bands
         elif opacity is not None:

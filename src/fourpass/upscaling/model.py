@@ -142,7 +142,12 @@ def _weights(model: ModelName) -> Weights:
     if isinstance(model, Weights):
         return model
     if _is_onnx(model):
-        raise WeightsError(f"{model}: the weights of an ONNX file cannot be blended; blend pixels instead")
+        raise WeightsError(
+            "the weights of an ONNX file cannot be blended",
+            subject=model,
+            hint="blend their pixels instead",
+            key="blend-pixels",
+        )
     from fourpass import conversion
 
     return conversion.load(model)

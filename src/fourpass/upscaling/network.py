@@ -122,7 +122,8 @@ class PixelBlend:
             )
         if self.second.fixed is not None and self.second.fixed != self.first.fixed:
             raise ConfigError(
-                f"{self.second.name} takes pictures of {self.second.fixed} alone; give it as the first of the two"
+                f"{self.second.name} takes pictures of {self.second.fixed} alone",
+                hint="give it as the first of the two",
             )
 
     @property

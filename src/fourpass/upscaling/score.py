@@ -68,7 +68,7 @@ class Scorer:
         loaded = model if isinstance(model, weights.Weights) else weights.load(model)
         if loaded.metadata.architecture != "nima":
             found = loaded.metadata.architecture
-            raise WeightsError(f"{loaded.source}: weights of {found}, not of a score predictor (nima)")
+            raise WeightsError(f"weights of {found}, not of a score predictor (nima)", subject=loaded.source)
         engine = Engine(backend, precision=precision, threads=threads)
         self._session = engine.load(OurWeights(loaded, None))
 
@@ -150,6 +150,6 @@ def _as_rgb(image: NDArray[Any]) -> NDArray[np.float32]:
         )
     if min(pixels.shape[:2]) < SMALLEST:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise ImageError(f"{size} pixels are too few to score; at least {SMALLEST}x{SMALLEST} are needed")
+        raise ImageError(f"{size} pixels are too few to score", hint=f"at least {SMALLEST}x{SMALLEST} are needed")
     values = pixels.astype(np.float32) / (257 if pixels.dtype == np.uint16 else 1)
     return np.asarray(np.broadcast_to(values, (*pixels.shape[:2], 3)), np.float32)

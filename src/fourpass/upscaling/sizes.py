@@ -46,7 +46,7 @@ def plan_size(
     given = [name for name, value in wishes.items() if value is not None]
     if len(given) != 1:
         what = "none was given" if not given else f"{' and '.join(given)} were given"
-        raise ConfigError(f"the output size takes exactly one of {', '.join(wishes)}; {what}")
+        raise ConfigError(f"the output size takes exactly one of {', '.join(wishes)}", hint=what)
     rows, columns = input_size
     if fit is not None:
         _positive("fit", min(fit))
@@ -82,14 +82,17 @@ def trained_scale(input_size: tuple[int, int], size: tuple[int, int], scales: Se
     factor = max(size[0] / input_size[0], size[1] / input_size[1])
     largest = max(scales)
     raise ConfigError(
-        f"{input_size[1]}x{input_size[0]} to {size[1]}x{size[0]} is a factor of {factor:.4g}, beyond this model's "
-        f"largest, {largest}; upscale twice: by {largest} first, then to the size you want"
+        (
+            f"{input_size[1]}x{input_size[0]} to {size[1]}x{size[0]} is a factor of {factor:.4g}, "
+            f"beyond this model's largest, {largest}"
+        ),
+        hint=f"upscale twice: by {largest} first, then to the size you want",
     )
 
 
 def _positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{name} is {value}; it must be a positive number")
+        raise ConfigError(f"{name} is {value}", hint="it must be a positive number")
 
 
 def _round(value: float) -> int:

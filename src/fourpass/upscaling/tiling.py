@@ -88,7 +88,7 @@ def _area(a_pixel: float, a_row: float, scale: int, limits: Limits, smallest: in
         least = _RESIDENT + a_pixel * smallest**2 + a_row * smallest
         origin = "half of the free memory" if limits.max_memory is None else "max_memory"
         raise ConfigError(
-            f"{origin}, {memory / 2**20:.0f} MiB, is not enough for the smallest tile at scale {scale}; "
-            f"it takes {least / 2**20:.0f} MiB"
+            (f"{origin}, {memory / 2**20:.0f} MiB, is not enough for the smallest tile at scale {scale}"),
+            hint=f"it takes {least / 2**20:.0f} MiB",
         )
     return int(side**2)

@@ -17,6 +17,8 @@ from fourpass.imaging import tiles
 from fourpass.upscaling import stream, tiling
 from fourpass.upscaling.model import Model, has_dial, is_family, load, stands_at
 from fourpass.upscaling.network import Run
+from fourpass.upscaling.results import FactsListener, FrameFacts
+from fourpass.upscaling.shrinking import meter_of
 from fourpass.upscaling.sizes import plan_size, trained_scale
 from fourpass.wear.estimate import estimate
 from fourpass.wear.restore import Restore, restore_for
@@ -81,7 +83,7 @@ class Upscaler:
             raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
         if engine is not None and (backend, device, precision, threads) != ("auto", "auto", "auto", None):
             raise ConfigError(
-                "an engine and its backend, device, precision or threads are both given; give one of them"
+                "an engine and its backend, device, precision or threads are both given", hint="give one of them"
             )
         self.engine = engine or Engine(backend, device=device, precision=precision, threads=threads)
         if isinstance(restore, str) and restore != AUTO:
@@ -177,6 +179,7 @@ class Upscaler:
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
         progress: ProgressCallback | None = None,
+        facts: FactsListener | None = None,
     ) -> Pixels:
         """Upscale a picture.
 
@@ -186,6 +189,8 @@ class Upscaler:
             size: (rows, columns) of the output, instead of a scale.
             self_ensemble: average over the eight rotations and flips; takes 8 times as long.
             progress: called with the share that is done, 0..1, now and then; an exception from it stops the work.
+            facts: called once with the `fourpass.FrameFacts` of the result, after its last row; measuring them takes
+                about as long as shrinking the result. `fourpass.upscale_and_report` returns them instead.
 
         Returns:
             An array of the same dtype and channels. It is made at the smallest trained scale that suffices, then
@@ -199,7 +204,7 @@ class Upscaler:
         image, size = self._checked(image, scale, size)
         result: Pixels | None = None
         done = 0
-        for band in self.rows(image, size=size, self_ensemble=self_ensemble, progress=progress):
+        for band in self.rows(image, size=size, self_ensemble=self_ensemble, progress=progress, facts=facts):
             if result is None:
                 result = np.empty((size[0], *band.shape[1:]), band.dtype)
             result[done : done + len(band)] = band
@@ -216,6 +221,7 @@ class Upscaler:
         size: tuple[int, int] | None = None,
         self_ensemble: bool = False,
         progress: ProgressCallback | None = None,
+        facts: FactsListener | None = None,
     ) -> Iterator[Pixels]:
         """Upscale a picture as a stream, so that the output need not fit into memory.
 
@@ -226,7 +232,8 @@ class Upscaler:
         """
         image, size = self._checked(image, scale, size)
         settled, _ = self.for_picture(image)
-        return settled._bands(image, size, self_ensemble, progress)
+        bands = settled._bands(image, size, self_ensemble, progress)
+        return bands if facts is None else _measured(bands, image, size, facts)
 
     def _checked(
         self, image: Pixels, scale: float | None, size: tuple[int, int] | None
@@ -297,25 +304,40 @@ class Upscaler:
             result /= 8
         if not np.isfinite(result).all():
             raise BackendError(
-                f"{self._network.name} gave values that are not finite ({self.engine.backend}, "
-                f"{self.engine.precision}); try precision fp32 or another backend, or check the weights"
+                (
+                    f"{self._network.name} gave values that are not finite ({self.engine.backend}, "
+                    f"{self.engine.precision})"
+                ),
+                hint="try precision fp32 or another backend, or check the weights",
             )
         return result
 
 
+def _measured(bands: Iterator[Pixels], image: Pixels, size: tuple[int, int], facts: FactsListener) -> Iterator[Pixels]:
+    """Pass the bands on, and tell what is known of them after the last one."""
+    meter = meter_of(image, size)
+    for band in bands:
+        if meter is not None:
+            meter.add(band)
+        yield band
+    facts(FrameFacts(None if meter is None else meter.decibels()))
+
+
 def _check_picture(image: Pixels) -> None:
     if not isinstance(image, np.ndarray):
-        raise ImageError(f"{type(image).__name__} is not a numpy array; fourpass.upscale takes other kinds of pictures")
+        raise ImageError(
+            f"{type(image).__name__} is not a numpy array", hint="fourpass.upscale takes other kinds of pictures"
+        )
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))) or 0 in image.shape:
         raise ImageError(
-            f"array of shape {image.shape} is not a picture; take RGB (H, W, 3) or gray (H, W), and alpha apart"
+            f"array of shape {image.shape} is not a picture", hint="take RGB (H, W, 3) or gray (H, W), and alpha apart"
         )
     if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1); convert it first")
+        raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1)", hint="convert it first")
     if image.dtype == np.float32:
         low, high = float(image.min()), float(image.max())
         if not (low >= -1e-3 and high <= 1 + 1e-3):  # not so for NaN either
-            raise ImageError(f"float32 picture holds values from {low:g} to {high:g}; it must be on 0..1")
+            raise ImageError(f"float32 picture holds values from {low:g} to {high:g}", hint="it must be on 0..1")
 
 
 def _as_float(pixels: Pixels) -> NDArray[np.float32]:

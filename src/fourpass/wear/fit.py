@@ -49,7 +49,7 @@ def fit(samples: Sequence[WearSample], restores: Sequence[float], places: Sequen
         ConfigError: there are no samples, or the places do not rise.
     """
     if not samples:
-        raise ConfigError("no samples to fit a table to; measure some pictures first")
+        raise ConfigError("no samples to fit a table to", hint="measure some pictures first")
     if len(places) < 2 or not (np.diff(places) > 0).all():
         raise ConfigError(f"places {list(places)} are not two or more rising numbers")
     numbers = np.clip([sample.number for sample in samples], places[0], places[-1])

@@ -64,9 +64,9 @@ def read_table(path: Path) -> Table:
         for kind, at, share in rows[1:]:
             found[kind].append((float(at), float(share)))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ConfigError(f"cannot be read ({error.strerror})", subject=path) from None
     except (ValueError, KeyError) as error:
-        raise ConfigError(f"{path}: not lines of {', '.join(HEADER)} of {', '.join(KINDS)} ({error})") from None
+        raise ConfigError(f"not lines of {', '.join(HEADER)} of {', '.join(KINDS)} ({error})", subject=path) from None
     table = {kind: tuple(knots) for kind, knots in found.items()}
     check_table(table, str(path))
     return table
@@ -85,11 +85,12 @@ def check_table(table: Table, source: str) -> None:
     for kind, direction in KINDS.items():
         knots = np.array(table.get(kind, ()), np.float64).reshape(-1, 2)
         if not len(knots) or not np.isfinite(knots).all():
-            raise ConfigError(f"{source}: {kind} has no knots, or some that are no numbers")
+            raise ConfigError(f"{kind} has no knots, or some that are no numbers", subject=source)
         rising, turns = np.diff(knots[:, 0]) > 0, np.diff(knots[:, 1]) * direction < 0
         if not rising.all() or turns.any() or knots[:, 1].min() < 0 or knots[:, 1].max() > 1:
             raise ConfigError(
-                f"{source}: {kind} must have rising numbers, and restore within 0..1 that never falls with more wear"
+                (f"{kind} must have rising numbers, and restore within 0..1 that never falls with more wear"),
+                subject=source,
             )
 
 

@@ -58,7 +58,8 @@ class Family:
             high = AXES[axis][1]
             if position and axis not in self.axes:
                 raise ConfigError(
-                    f"{axis} {position} needs weights of {self.name} that are not installed ({high}); take {axis} 0"
+                    f"{axis} {position} needs weights of {self.name} that are not installed ({high})",
+                    hint=f"take {axis} 0",
                 )
         members, shares = [], []
         for corner in product((0, 1), repeat=len(self.axes)):
@@ -70,7 +71,7 @@ class Family:
                 continue
             if corner not in self.members:
                 ends = " and ".join(AXES[axis][end] for axis, end in zip(self.axes, corner, strict=True))
-                raise ConfigError(f"{self.name} has no weights that are {ends}; take 0 on one of its dials")
+                raise ConfigError(f"{self.name} has no weights that are {ends}", hint="take 0 on one of its dials")
             members.append(file.load(self.members[corner]))
             shares.append(share)
         return mix(members, shares)

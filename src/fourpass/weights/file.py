@@ -94,7 +94,9 @@ def load(path: str | os.PathLike[str]) -> Weights:
         stored = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     metadata, sha256 = _parse(header, file)
     if _digest(stored) != sha256:
-        raise WeightsError(f"{file}: contents do not match their sha256, so the file is damaged; fetch it again")
+        raise WeightsError(
+            "contents do not match their sha256, so the file is damaged", subject=file, hint="fetch it again"
+        )
     tensors = {name: np.asarray(value, np.float32) for name, value in stored.items()}
     return Weights(tensors, metadata, str(file))
 
@@ -108,9 +110,11 @@ def _opened(file: Path) -> Iterator[Any]:
         with safe_open(file, framework="numpy") as handle:
             yield handle
     except SafetensorError as error:
-        raise WeightsError(f"{file}: not a whole safetensors file ({error}); fetch or convert it again") from None
+        raise WeightsError(
+            f"not a whole safetensors file ({error})", subject=file, hint="fetch or convert it again"
+        ) from None
     except OSError as error:
-        raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from None
+        raise WeightsError(f"cannot be read ({error.strerror or error})", subject=file) from None
 
 
 def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -> None:
@@ -131,7 +135,9 @@ def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -
         stored = {name: np.ascontiguousarray(value, dtype) for name, value in weights.tensors.items()}
     for name, value in stored.items():
         if not np.isfinite(value).all():
-            raise WeightsError(f"{name}: holds values that are not finite in {np.dtype(dtype)}; nothing was written")
+            raise WeightsError(
+                f"holds values that are not finite in {np.dtype(dtype)}", subject=name, hint="nothing was written"
+            )
     header = {"format": FORMAT, "sha256": _digest(stored)}
     for item in fields(Metadata):
         value = getattr(weights.metadata, item.name)
@@ -153,7 +159,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
     if os.sep not in str(name) and packaged.is_file():
         return packaged
     known = ", ".join(available()) or "none"
-    raise WeightsError(f"{name}: no such weights file, and not one of the packaged ones ({known})")
+    raise WeightsError(f"no such weights file, and not one of the packaged ones ({known})", subject=name)
 
 
 def available() -> list[str]:
@@ -165,13 +171,16 @@ def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
     known = {item.name for item in fields(Metadata)} | {"format", "sha256"}
     if header.get("format") != FORMAT:
         raise WeightsError(
-            f"{file}: metadata has format {header.get('format')!r}, not {FORMAT!r}; turn it into ours with: "
-            f"fourpass convert {file.name}"
+            f"metadata has format {header.get('format')!r}, not {FORMAT!r}",
+            subject=file,
+            hint=f"turn it into ours with: fourpass convert {file.name}",
         )
     for key in sorted(known - header.keys() - set(_OPTIONAL)):
-        raise WeightsError(f"{file}: metadata lacks the key {key!r}; write the file with fourpass")
+        raise WeightsError(f"metadata lacks the key {key!r}", subject=file, hint="write the file with fourpass")
     for key in sorted(header.keys() - known):
-        raise WeightsError(f"{file}: metadata has the unknown key {key!r}; known are {', '.join(sorted(known))}")
+        raise WeightsError(
+            f"metadata has the unknown key {key!r}", subject=file, hint=f"known are {', '.join(sorted(known))}"
+        )
     values: dict[str, Any] = {key: value for key, value in header.items() if key not in ("format", "sha256")}
     try:
         values["steps"] = int(values["steps"])
@@ -180,7 +189,7 @@ def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
             if not isinstance(values[key], dict):
                 raise ValueError(f"{key} is not an object")
     except ValueError as error:
-        raise WeightsError(f"{file}: metadata is damaged ({error}); fetch the file again") from None
+        raise WeightsError(f"metadata is damaged ({error})", subject=file, hint="fetch the file again") from None
     return Metadata(**values), header["sha256"]
 
 

@@ -43,7 +43,7 @@ def mix(members: Sequence[Weights], shares: Sequence[float]) -> Weights:
         WeightsError: architecture, numbers, lineage or tensor names differ.
     """
     for other in members[1:]:
-        _check_relatives(members[0], other, "interpolated", "; blend their pixels instead")
+        _check_relatives(members[0], other, "interpolated", "blend their pixels instead", "blend-pixels")
     used = [(member, share) for member, share in zip(members, shares, strict=True) if share]
     if len(used) == 1:
         return used[0][0]
@@ -73,7 +73,7 @@ def average(members: Sequence[Weights]) -> Weights:
         WeightsError: none are given, or architecture, numbers, lineage or tensor names differ.
     """
     if not members:
-        raise WeightsError("no weights to average; give at least one")
+        raise WeightsError("no weights to average", hint="give at least one")
     first = members[0]
     for other in members[1:]:
         _check_relatives(first, other, "averaged")
@@ -84,12 +84,14 @@ def average(members: Sequence[Weights]) -> Weights:
     return Weights(tensors, first.metadata, " + ".join(member.source for member in members))
 
 
-def _check_relatives(a: Weights, b: Weights, done: str, hint: str = "") -> None:
+def _check_relatives(a: Weights, b: Weights, done: str, hint: str = "", key: str = "") -> None:
     for name in ("architecture", "numbers", "lineage"):
         one, other = getattr(a.metadata, name), getattr(b.metadata, name)
         if one != other:
             raise WeightsError(
-                f"{a.source} and {b.source} cannot be {done}: {name} is {one!r} in one and {other!r} in the other{hint}"
+                f"{a.source} and {b.source} cannot be {done}: {name} is {one!r} in one and {other!r} in the other",
+                hint=hint,
+                key=key,
             )
     if a.tensors.keys() != b.tensors.keys():
         odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]

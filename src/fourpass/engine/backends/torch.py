@@ -47,7 +47,9 @@ class Torch:
     def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
         assert isinstance(source, OurWeights)
         if source.scale is None:
-            raise BackendError(f"{source}: scores run on the backends openvino, ncnn and onnxruntime, not on torch")
+            raise BackendError(
+                "scores run on the backends openvino, ncnn and onnxruntime, not on torch", subject=source
+            )
         return _Session(source.weights, source.scale, device, precision, threads)
 
 
@@ -70,8 +72,11 @@ class _Session:
         forks.use_threads()
         if threads is not None and threads != torch.get_num_threads():
             raise ConfigError(
-                f"threads {threads} cannot be set for the torch backend: the whole program shares its "
-                f"{torch.get_num_threads()}; set OMP_NUM_THREADS, or take another backend"
+                (
+                    f"threads {threads} cannot be set for the torch backend: the whole program shares its "
+                    f"{torch.get_num_threads()}"
+                ),
+                hint="set OMP_NUM_THREADS, or take another backend",
             )
         from fourpass.models import build
 

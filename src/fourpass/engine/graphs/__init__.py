@@ -71,7 +71,7 @@ def architecture(weights: Weights) -> Architecture:
     name = weights.metadata.architecture
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise WeightsError(f"{weights.source}: architecture {name!r} is not one that the engine runs: {known}")
+        raise WeightsError(f"architecture {name!r} is not one that the engine runs: {known}", subject=weights.source)
     return ARCHITECTURES[name]
 
 
@@ -120,7 +120,7 @@ def write_scores(weights: Weights, kind: Callable[[Weights], _Layers]) -> _Layer
     """
     if weights.metadata.architecture != "nima":
         found = weights.metadata.architecture
-        raise WeightsError(f"{weights.source}: weights of {found}, not of a score predictor (nima)")
+        raise WeightsError(f"weights of {found}, not of a score predictor (nima)", subject=weights.source)
     layers = kind(weights)
     nima(layers)
     layers.check_all_used()
@@ -149,7 +149,7 @@ def _fitting(function: Callable[..., _Result], weights: Weights) -> Callable[...
             return function(*arguments, **numbers)
         except (TypeError, ValueError) as error:
             raise WeightsError(
-                f"{weights.source}: numbers do not fit {weights.metadata.architecture} ({error})"
+                f"numbers do not fit {weights.metadata.architecture} ({error})", subject=weights.source
             ) from None
 
     return call

@@ -37,9 +37,9 @@ class Layers(ABC):
         """
         value = self._weights.tensors.get(name)
         if value is None:
-            raise WeightsError(f"{self._weights.source}: lacks the tensor {name} that its architecture has")
+            raise WeightsError(f"lacks the tensor {name} that its architecture has", subject=self._weights.source)
         if tuple(value.shape) != shape:
-            raise WeightsError(f"{self._weights.source}: {name} has shape {tuple(value.shape)}, not {shape}")
+            raise WeightsError(f"{name} has shape {tuple(value.shape)}, not {shape}", subject=self._weights.source)
         self.used.add(name)
         return value
 
@@ -51,7 +51,9 @@ class Layers(ABC):
     def check_all_used(self) -> None:
         """Raise WeightsError if there is a tensor that nothing took."""
         for name in sorted(self._weights.tensors.keys() - self.used):
-            raise WeightsError(f"{self._weights.source}: has the tensor {name} that its architecture does not know")
+            raise WeightsError(
+                f"has the tensor {name} that its architecture does not know", subject=self._weights.source
+            )
 
     def conv(self, x: str, name: str, inputs: int, outputs: int, size: int) -> str:
         """Convolve with stride 1, zero padding 'same' and a bias: tensors NAME.weight (OIHW) and NAME.bias."""
