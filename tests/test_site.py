@@ -77,6 +77,13 @@ def test_what_a_page_would_load_from_elsewhere(html: str, found: list[str], site
     assert site.loaded_from_elsewhere(html) == found
 
 
+def test_nothing_makes_the_theme_ask_other_servers() -> None:
+    """The theme's script loads a library for mermaid blocks, and asks GitHub about a repo_url."""
+    assert not re.search(r"^repo_url", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert "```mermaid" not in page.read_text(encoding="utf-8"), page.name
+
+
 def test_commands_in_the_documentation_exist() -> None:
     """Every ``fourpass COMMAND --option`` in a code block names a command and options that the parser knows."""
     known: dict[str, set[str]] = {}

@@ -23,6 +23,8 @@ def test_all_are_listed_with_what_they_are_for(fourpass: Run) -> None:
     assert (code, err) == (0, [])
     lines = dict(line.split(maxsplit=1) for line in out.decode().splitlines())
     assert lines.keys() == {str(file.relative_to(ROOT).with_suffix("").as_posix()) for file in ROOT.rglob("*.toml")}
+    assert all(line.endswith(".") and len(line) < 160 for line in lines.values())
+    assert lines["cpu/eusr_muon"] == "The last run of the packaged eusr: EUSR with Muon, in hours on one core."
     assert lines["cpu/ablation/without_l_g"] == "Table 4: without l_g; no discriminator runs."
 
 

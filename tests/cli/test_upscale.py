@@ -275,7 +275,7 @@ def test_an_interrupted_run_leaves_no_half_file(folder: Path, doubling: Path, nu
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert err.splitlines() == (
-        ["fourpass: stopped after 1 of 2; the same command goes on from here"] if code == 130 else []
+        ["fourpass: stopped after 1 of 2; run the same command to resume"] if code == 130 else []
     )
     assert tree(folder / "out") == [".fourpass-manifest.jsonl", "a.png"]
     report = json.loads(Path("report.json").read_text())

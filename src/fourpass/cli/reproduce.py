@@ -86,11 +86,11 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
         return
     print(f"{len(report.done)} of {len(steps)} steps are done; tables and figures: {output / 'tables'}")
     if report.stopped:
-        print("stopped; the same command goes on")
+        print("stopped; run the same command to resume")
         raise typer.Exit(report.stopped if report.stopped > 0 else 128 - report.stopped)
     if report.failed:
         raise ConfigError(
-            f"failed: {', '.join(report.failed)}", hint="their messages are above, and the same command goes on"
+            f"failed: {', '.join(report.failed)}", hint="their messages are above; run the same command to resume"
         )
 
 

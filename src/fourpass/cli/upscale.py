@@ -219,7 +219,7 @@ def _run(
                 display.summary(outcomes)
         complete = True
     except KeyboardInterrupt:
-        again = "; the same command goes on from here" if keeping and keeping.skip else ""
+        again = "; run the same command to resume" if keeping and keeping.skip else ""
         print(f"fourpass: stopped after {len(outcomes)} of {len(pairs)}{again}", file=sys.stderr)
         raise typer.Exit(130) from None
     finally:

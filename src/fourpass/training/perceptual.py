@@ -188,9 +188,11 @@ def prepare(
         WeightsError: the start weights or a predictor's are missing or of another architecture.
     """
     start = weights.load(recipe.init)
-    if start.metadata.architecture != "eusr":
+    if not {2, 4, 8} <= set(start.metadata.numbers.get("scales", ())):
         raise WeightsError(
-            f"weights of {start.metadata.architecture}", subject=recipe.init, hint="this phase starts from eusr"
+            f"weights of {start.metadata.architecture} that lack x2, x4 or x8",
+            subject=recipe.init,
+            hint="this phase starts from eusr, swift, or weights that were trained on from them",
         )
     target, asked = pick_device(device), table.asked(recipe.loss_weights)
     predictors = {

@@ -60,13 +60,13 @@ def _unknown(name: str, problem: str) -> str:
 
 
 def summary(name: str) -> str:
-    """Return the comment at the top of a packaged recipe, in one line."""
-    lines = []
+    """Return what a packaged recipe is for: the first sentence of the comment at its top."""
+    words = []
     for line in (folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("# ").rstrip())
-    return " ".join(lines)
+        words.append(line.lstrip("# ").rstrip())
+    return re.split(r"(?<=\.)\s", " ".join(words), maxsplit=1)[0]
 
 
 def text(name: str) -> str:
