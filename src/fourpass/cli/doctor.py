@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
+    backend: str = typer.Option("auto", help="auto, ncnn, openvino, onnxruntime or torch."),
     device: str = typer.Option("auto", help="As upscale takes it."),
     threads: int | None = typer.Option(None, help="As upscale takes it."),
     fp32: bool = typer.Option(False, "--fp32", help="As upscale takes it."),

@@ -24,7 +24,7 @@ def score(
     subjective: str = typer.Option("subjective", help="Weights of the subjective predictor."),
     metrics: str = typer.Option("niqe", help="Also measure, separated by commas: niqe, brisque, ma, pi, or none."),
     ma_model: Path | None = typer.Option(None, help="Ma's model.mat, for ma and pi."),
-    backend: str = typer.Option("auto", help="auto, openvino or onnxruntime."),
+    backend: str = typer.Option("auto", help="auto, ncnn, openvino or onnxruntime."),
     threads: int | None = typer.Option(None, help="Processor threads; default: all."),
 ) -> None:
     """Print how people would rate pictures, 1..10: beauty (aesthetic) and technical quality (subjective)."""

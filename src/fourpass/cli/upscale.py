@@ -57,7 +57,7 @@ def upscale(
         False, "-x", "--self-ensemble", help="Average over 8 turns and flips: a little better, 8 times the time."
     ),
     fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
-    backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
+    backend: str = typer.Option("auto", help="auto, ncnn, openvino, onnxruntime or torch."),
     device: str = typer.Option("auto", help="auto, cpu, gpu, gpu:1 (the second) or npu; see fourpass doctor."),
     threads: int | None = typer.Option(None, help="Processors to use; default: as the backend sees fit."),
     max_memory: str | None = typer.Option(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fourpass import __version__, weights
-from fourpass.errors import ConfigError, WeightsError
+from fourpass.errors import ConfigError, WeightsError, missing_extra
 from fourpass.jobs.job import Wishes
 from fourpass.jobs.record import digest
 from fourpass.weights import family
@@ -89,7 +89,10 @@ def weights_files(model: str, perceptual: str | None = None) -> list[Path]:
 
 def _external(file: Path) -> list[Path]:
     """Return the files beside an ONNX file that hold tensors too large for it."""
-    import onnx
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise missing_extra("openvino", "onnx") from None
 
     try:
         model = onnx.load(str(file), load_external_data=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fourpass.engine.backends import Session
 from fourpass.engine.choice import Engine
 from fourpass.engine.sources import OnnxFile
-from fourpass.errors import BackendError, WeightsError
+from fourpass.errors import BackendError, WeightsError, missing_extra
 from fourpass.upscaling.network import OTHER_HALO, OneNetwork
 
 # For each multiple that sides may have to be of, (rows, columns) that are multiples of it and of no larger one.
@@ -78,10 +78,12 @@ def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[
 
 def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | None]:
     """Return the input's dtype, and its (rows, columns) if the model takes only one size."""
-    import onnx
-
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise missing_extra("openvino", "onnx") from None
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
     except Exception as error:  # protobuf's DecodeError, or what a cut file makes of it

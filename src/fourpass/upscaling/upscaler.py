@@ -81,6 +81,7 @@ class Upscaler:
         self._max_memory = max_memory
         self._lock = threading.Lock()
         self._ready: dict[int, Run] = {}
+        self._chosen: set[int] = set()
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -92,19 +93,25 @@ class Upscaler:
         """What is meant when neither scale nor size is given: the largest trained scale up to 4."""
         return max((each for each in self.scales if each <= 4), default=self.scales[0])
 
-    def prepare(self, scale: int) -> Run:
+    def prepare(self, scale: int, pixels: int = 0) -> Run:
         """Load the network at a trained scale, unless it is loaded, and return what runs it.
+
+        Args:
+            scale: a trained one.
+            pixels: of the picture that is to run, see `fourpass.Engine.load`.
 
         Raises:
             ConfigError: the scale is not a trained one.
             BackendError: the backend cannot load it.
         """
         with self._lock:
-            if scale not in self._ready:
+            if scale not in self._ready or (self.engine.may_measure(pixels) and scale not in self._chosen):
                 if scale not in self.scales:
                     trained = ", ".join(map(str, self.scales))
                     raise ConfigError(f"scale {scale} is not one of this model's scales {trained}")
-                self._ready[scale] = self._network.load(self.engine, scale)
+                self._ready[scale] = self._network.load(self.engine, scale, pixels)
+                if self.engine.may_measure(pixels):
+                    self._chosen.add(scale)
             return self._ready[scale]
 
     def upscale(
@@ -193,7 +200,8 @@ class Upscaler:
             return done[..., 0] if image.ndim == 2 else done
 
         limits = tiling.Limits(self._tile, self._max_memory, exact, self_ensemble)
-        rows, columns = tiling.plan(self._network, self.engine.bytes_a_feature, image, scale, limits)
+        ready = self.prepare(scale, height * width) if scale > 1 else Run(lambda pixels: pixels, 0)
+        rows, columns = tiling.plan(self._network, image, scale, limits, ready.bytes_a_pixel, ready.budget)
         total = len(rows) * len(columns)
         count = 0
 
@@ -201,7 +209,7 @@ class Upscaler:
             nonlocal count
             tile = _as_float(image[row.start : row.stop, column.start : column.stop])
             if scale > 1:
-                tile = self._run(np.repeat(tile, 3, axis=2) if gray else tile, scale, self_ensemble)
+                tile = self._run(ready, np.repeat(tile, 3, axis=2) if gray else tile, scale, self_ensemble)
                 if gray:
                     tile = (tile @ _LUMA)[..., None]
             count += 1
@@ -218,8 +226,7 @@ class Upscaler:
         if progress is not None:
             progress(1.0)
 
-    def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
-        network = self.prepare(scale)
+    def _run(self, network: Run, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
         if not self_ensemble:
             result = network(tile)
         else:

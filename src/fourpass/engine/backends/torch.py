@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fourpass import forks
 from fourpass.engine import hardware
-from fourpass.engine.backends import Session
+from fourpass.engine.backends import Session, failure
 from fourpass.engine.sources import OurWeights, Source
 from fourpass.errors import BackendError, ConfigError
 from fourpass.weights import Weights
@@ -20,7 +20,6 @@ class Torch:
     """See `fourpass.engine.backends.Backend`."""
 
     sources: tuple[type, ...] = (OurWeights,)
-    bytes_a_feature = 18.5
 
     def missing(self) -> str | None:
         if importlib.util.find_spec("torch"):
@@ -35,6 +34,17 @@ class Torch:
 
         count = torch.cuda.device_count() or torch.xpu.device_count() or int(torch.backends.mps.is_available())
         return (*(f"gpu:{number}" for number in range(count)), "cpu")
+
+    def describe(self, device: str) -> str:
+        import torch
+
+        there = _their_name(device).partition(":")[0]
+        if there not in ("cuda", "xpu"):
+            return "" if device == "cpu" else there
+        return str(getattr(torch, there).get_device_name(int(device.partition(":")[2])))
+
+    def emulated(self) -> tuple[str, ...]:
+        return ()
 
     def precisions(self, device: str) -> tuple[str, ...]:
         import torch
@@ -61,8 +71,12 @@ def _their_name(device: str) -> str:
     return device.replace("gpu", "cuda" if torch.cuda.is_available() else "xpu")
 
 
+_BYTES = 18.5  # for each feature of a pixel, measured
+
+
 class _Session:
     backend = "torch"
+    budget: int | None = None
 
     def __init__(self, weights: Weights, scale: int, device: str, precision: str, threads: int | None) -> None:
         import torch
@@ -82,6 +96,9 @@ class _Session:
         network: Any = build(weights).eval().requires_grad_(False).to(self._device)
         self._network = network.to(memory_format=torch.channels_last)
 
+    def bytes_a_pixel(self, features: float) -> float:
+        return _BYTES * features
+
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
@@ -94,5 +111,5 @@ class _Session:
                 array: NDArray[np.float32] = np.ascontiguousarray(result.float().cpu().numpy())
         except RuntimeError as error:
             lines = str(error).splitlines() or [type(error).__name__]
-            raise BackendError(f"torch failed on an input of shape {image.shape}: {lines[0]}") from None
+            raise failure(self.device, f"torch failed on an input of shape {image.shape}: {lines[0]}") from None
         return array
