@@ -24,6 +24,16 @@ def fp32_unless_asked():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_measured(tmp_path_factory):
+    """What was measured on this machine does not decide which backend tests run on."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("cache"))
+        patch.setenv("XDG_CACHE_HOME", folder)
+        patch.setenv("LOCALAPPDATA", folder)
+        yield
+
+
 @pytest.fixture
 def real_processor(monkeypatch):
     """What this processor has counts again."""

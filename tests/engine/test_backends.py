@@ -53,6 +53,16 @@ def test_equals_the_torch_network(name, scale, released):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
+def test_any_layout_in_memory(name, tiny):
+    session = Engine(available(name), device="cpu", precision="fp32").load(OurWeights(tiny, 2))
+    picture = np.random.default_rng(0).uniform(0, 255, (41, 37, 3)).astype(np.float32)
+    turned = picture.transpose(2, 0, 1)[None]
+    expected = session.run(np.ascontiguousarray(turned))
+    for _ in range(3):  # what reads freed memory may be lucky once
+        np.testing.assert_allclose(session.run(turned), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
 def test_several_threads_at_once(name, tiny):
     session = Engine(available(name), device="cpu", precision="fp32").load(OurWeights(tiny, 2))
     random = np.random.default_rng(0)

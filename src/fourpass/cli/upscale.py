@@ -29,7 +29,10 @@ def upscale(
     ),
     scale: float | None = typer.Option(None, "-s", "--scale", help="Factor, any number; default: 4."),
     model: str = typer.Option(
-        DEFAULT_MODEL, "-n", "--model", help="Packaged model (see: fourpass models), or a .safetensors or .onnx file."
+        DEFAULT_MODEL,
+        "-n",
+        "--model",
+        help="Packaged model (see: fourpass models), or a file: .safetensors, .onnx, .param, .pth.",
     ),
     tile: int = typer.Option(0, "-t", "--tile", help="Side of a tile, in input pixels; 0: from the memory at hand."),
     width: int | None = typer.Option(None, help="Output width, instead of a factor."),

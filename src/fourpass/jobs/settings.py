@@ -84,11 +84,15 @@ def weights_files(model: str, perceptual: str | None = None) -> list[Path]:
     if perceptual is not None:
         names.append(perceptual)
     files = [weights.locate(name) for name in names]
-    return [*files, *(part for file in files if file.suffix.lower() == ".onnx" for part in _external(file))]
+    return [*files, *(part for file in files for part in _beside(file))]
 
 
-def _external(file: Path) -> list[Path]:
-    """Return the files beside an ONNX file that hold tensors too large for it."""
+def _beside(file: Path) -> list[Path]:
+    """Return the files that belong to a model's: ncnn's weights, and an ONNX file's tensors too large for it."""
+    if file.suffix.lower() == ".param":
+        return [part] if (part := file.with_suffix(".bin")).is_file() else []
+    if file.suffix.lower() != ".onnx":
+        return []
     try:
         import onnx
     except ModuleNotFoundError:

@@ -84,8 +84,8 @@ class NcnnNetwork:
         """
         ncnn = module()
         extractor: Any = self._network.create_extractor()
-        # A Mat borrows numpy's memory until it is cloned.
-        extractor.input(self._ends[0], ncnn.Mat(np.ascontiguousarray(picture, np.float32)).clone())
+        picture = np.ascontiguousarray(picture, np.float32)  # named: a Mat borrows its memory until it is cloned
+        extractor.input(self._ends[0], ncnn.Mat(picture).clone())
         failed, result = extractor.extract(self._ends[1])
         if failed or result.empty():
             raise Failed(failed or OUT_OF_MEMORY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from fourpass.engine.backends import DeviceLost, OutOfDeviceMemory
 from fourpass.engine.backends.ncnn_child import HEADER, write
 from fourpass.engine.backends.ncnn_network import OUT_OF_MEMORY
-from fourpass.errors import BackendError
+from fourpass.engine.sources import NcnnFiles
+from fourpass.errors import BackendError, WeightsError
 
 _PROGRAM = (sys.executable, "-m", "fourpass.engine.backends.ncnn_child")
 _LOOK_SECONDS = 20
@@ -53,6 +55,28 @@ def gpus() -> tuple[Gpu, ...]:
         return tuple(Gpu(**each) for each in json.loads(ran.stdout))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return ()
+
+
+def check(source: NcnnFiles) -> None:
+    """Load and run a pair of files that may be damaged, in a child process.
+
+    Raises:
+        WeightsError: they do not load or run, or crash ncnn.
+        BackendError: ncnn is not installed.
+    """
+    if not importlib.util.find_spec("ncnn"):
+        raise BackendError("ncnn is not installed; bring it with: pip install ncnn")
+    worker = None
+    try:
+        worker = Worker(source.param, source.content, source.ends, gpu=None)
+        worker.run(np.zeros((3, 64, 64), np.float32))
+    except DeviceLost:
+        raise WeightsError(f"{source}: ncnn crashes on it; the file or its {source.content.name} is damaged") from None
+    except BackendError as error:
+        raise WeightsError(f"{source}: {error}") from None
+    finally:
+        if worker is not None:
+            worker.close()
 
 
 def _path() -> dict[str, str]:
@@ -154,7 +178,7 @@ class Worker:
         if code == OUT_OF_MEMORY:
             raise OutOfDeviceMemory(f"{self._name} has too little memory")
         if code:
-            raise BackendError(f"ncnn cannot load or run the model on {self._name} (code {code}){self._last_words()}")
+            raise BackendError(f"ncnn cannot load or run it (code {code}){self._last_words()}")
         result: NDArray[np.float32] = np.frombuffer(data, "<f4").reshape(shape)
         return result
 

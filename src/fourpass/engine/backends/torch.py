@@ -1,8 +1,10 @@
-"""PyTorch, for who has it already: on CUDA, Intel's XPU or Apple's MPS, else on the processor. Only weights of ours."""
+"""PyTorch, for who has it already: on CUDA, Intel's XPU or Apple's MPS, else on the processor; models of spandrel's."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,14 @@ from numpy.typing import NDArray
 from fourpass import forks
 from fourpass.engine import hardware
 from fourpass.engine.backends import Session, failure
-from fourpass.engine.sources import OurWeights, Source
-from fourpass.errors import BackendError, ConfigError
-from fourpass.weights import Weights
+from fourpass.engine.sources import OurWeights, Source, TorchFile
+from fourpass.errors import BackendError, ConfigError, WeightsError
 
 
 class Torch:
     """See `fourpass.engine.backends.Backend`."""
 
-    sources: tuple[type, ...] = (OurWeights,)
+    sources: tuple[type, ...] = (OurWeights, TorchFile)
 
     def missing(self) -> str | None:
         if importlib.util.find_spec("torch"):
@@ -55,10 +56,38 @@ class Torch:
         return ("fp32", "bf16") if cuda and torch.cuda.is_bf16_supported() else ("fp32",)
 
     def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
+        if isinstance(source, TorchFile):
+            return _Session(_of_others(source.path), None, device, precision, threads)
         assert isinstance(source, OurWeights)
         if source.scale is None:
             raise BackendError(f"{source}: scores run on the backends openvino, ncnn and onnxruntime, not on torch")
-        return _Session(source.weights, source.scale, device, precision, threads)
+        from fourpass.models import build
+
+        return _Session(build(source.weights), source.scale, device, precision, threads)
+
+
+def _of_others(path: Path) -> Any:
+    """Return the module that spandrel makes of a file; it unpickles no code.
+
+    Raises:
+        BackendError: spandrel is not installed.
+        WeightsError: it does not know the architecture, or the file is damaged.
+    """
+    try:
+        spandrel: Any = importlib.import_module("spandrel")
+    except ImportError as error:
+        raise BackendError(
+            f"{path}: of no architecture of ours, and {error.name} is not installed, which knows others; "
+            "bring it with: pip install 'fourpass[spandrel]'"
+        ) from None
+    try:
+        found = spandrel.ModelLoader(device="cpu").load_from_file(str(path))
+    except Exception as error:  # spandrel raises many kinds for a file that it does not know
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"{path}: spandrel cannot load it ({line})") from None
+    if not isinstance(found, spandrel.ImageModelDescriptor) or (found.input_channels, found.output_channels) != (3, 3):
+        raise WeightsError(f"{path}: a model of {found.architecture.name} that does not turn one RGB picture into one")
+    return found.model
 
 
 def _their_name(device: str) -> str:
@@ -78,7 +107,7 @@ class _Session:
     backend = "torch"
     budget: int | None = None
 
-    def __init__(self, weights: Weights, scale: int, device: str, precision: str, threads: int | None) -> None:
+    def __init__(self, network: Any, scale: int | None, device: str, precision: str, threads: int | None) -> None:
         import torch
 
         forks.use_threads()
@@ -87,13 +116,11 @@ class _Session:
                 f"threads {threads} cannot be set for the torch backend: the whole program shares its "
                 f"{torch.get_num_threads()}; set OMP_NUM_THREADS, or take another backend"
             )
-        from fourpass.models import build
-
         self.device, self.precision = device, precision
         self.threads: int | None = torch.get_num_threads() if device == "cpu" else None
         self._scale, self._device = scale, _their_name(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        network: Any = build(weights).eval().requires_grad_(False).to(self._device)
+        network = network.eval().requires_grad_(False).to(self._device)
         self._network = network.to(memory_format=torch.channels_last)
 
     def bytes_a_pixel(self, features: float) -> float:
@@ -107,7 +134,8 @@ class _Session:
         try:
             with torch.inference_mode(), narrow:
                 batch = torch.from_numpy(image).to(self._device)
-                result = self._network(batch.contiguous(memory_format=torch.channels_last), self._scale)
+                batch = batch.contiguous(memory_format=torch.channels_last)
+                result = self._network(batch) if self._scale is None else self._network(batch, self._scale)
                 array: NDArray[np.float32] = np.ascontiguousarray(result.float().cpu().numpy())
         except RuntimeError as error:
             lines = str(error).splitlines() or [type(error).__name__]
