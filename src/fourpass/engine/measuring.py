@@ -22,7 +22,7 @@ from fourpass.errors import FourpassError
 LARGE = 512 * 512  # pixels of input from which on measuring may pay
 _WORTH = 10.0  # seconds that the work takes as it is, from which on others are tried
 _SECONDS = 1.0  # after so much measuring no other way is begun
-_SIDE = 64  # of the picture that is measured
+SIDE = 64  # of the picture that is measured
 _KEPT = 100  # entries of the file
 
 
@@ -44,7 +44,7 @@ def ways(source: Source, device: str, precision: str, *, every: bool = False) ->
         source: the network.
         device: ``auto``, or the only one to take.
         precision: ``auto``, or the only one to take.
-        every: also torch, slow to start; precisions that ``auto`` would not take; and Vulkan on a processor.
+        every: also torch, which is slow to start, and precisions that ``auto`` would not take.
     """
     for name in backends.order():
         backend = backends.get(name)
@@ -53,7 +53,7 @@ def ways(source: Source, device: str, precision: str, *, every: bool = False) ->
         for there in backend.devices():
             if device not in ("auto", there, there.partition(":")[0]):
                 continue
-            if device == "auto" and not every and there in backend.emulated():
+            if device == "auto" and there in backend.emulated():
                 continue
             offered = backend.precisions(there)
             if precision != "auto":
@@ -61,7 +61,7 @@ def ways(source: Source, device: str, precision: str, *, every: bool = False) ->
             yield from (Way(name, there, each) for each in (offered if every else offered[:1]))
 
 
-def rate(way: Way, source: Source, threads: int | None, *, side: int = _SIDE) -> float:
+def rate(way: Way, source: Source, threads: int | None, *, side: int = SIDE) -> float:
     """Return the megapixels of output a second, from one run after one that warms up.
 
     Raises:
