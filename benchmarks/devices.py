@@ -1,6 +1,7 @@
 """Our networks by each backend beside SPAN's and Real-ESRGAN's through the same ncnn, in one run.
 
-Each row runs in turn with the others, several times; the best of its runs counts. Peers: see peers.py.
+Each row runs in turn with the others, several times; the best of its runs counts. On a machine that has other work,
+only the seconds of processors mean much. Peers: see peers.py.
 
     python benchmarks/devices.py [--side 128] [--rounds 3] [--threads 1 2] [--models swift eusr]
 """
@@ -21,12 +22,12 @@ SCALE = 4
 def rows(models: list[str], threads: int, side: int) -> dict[str, Callable[[], object]]:
     """Return what runs once, by its label."""
     from fourpass.engine import backends, hardware
-    from fourpass.engine.choice import Engine
-    from fourpass.engine.sources import OurWeights
-    from fourpass.weights import load
 
     # First, so that its threads sleep while they wait; peers then run in the same library.
     from fourpass.engine.backends.ncnn_network import module
+    from fourpass.engine.choice import Engine
+    from fourpass.engine.sources import OurWeights
+    from fourpass.weights import load
 
     module()
     picture = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
@@ -68,19 +69,24 @@ def main() -> None:
             for label, run in rows(options.models, threads, options.side).items()
             if not label.startswith(tuple(options.without) or ("\0",))
         }
-        best: dict[str, float] = dict.fromkeys(ready, float("inf"))
+        best = {label: (float("inf"), float("inf")) for label in ready}
         for run in ready.values():
             run()
         for _ in range(options.rounds):
             for label, run in ready.items():
-                start = time.perf_counter()
+                clock, processors = time.perf_counter(), time.process_time()
                 run()
-                best[label] = min(best[label], time.perf_counter() - start)
+                spent = time.perf_counter() - clock, time.process_time() - processors
+                best[label] = min(best[label][0], spent[0]), min(best[label][1], spent[1])
         base = best.get("span ncnn fp32")
         print(f"x{SCALE}, {options.side}x{options.side} pixels in, best of {options.rounds} runs")
-        for label, seconds in sorted(best.items(), key=lambda item: item[1]):
-            share = f"{seconds / base:8.2f} of SPAN's" if base else ""
-            print(f"  {label:<28}{seconds:8.3f} s{share}")
+        print(f"  {'':<28}{'by the clock':>22}{'of processors':>22}")
+        for label, spent in sorted(best.items(), key=lambda item: item[1][1]):
+            shares = (
+                [f"{mine / theirs:6.2f} of SPAN's" for mine, theirs in zip(spent, base, strict=True)] if base else []
+            )
+            cells = [f"{seconds:6.3f} s {share}" for seconds, share in zip(spent, shares or ["", ""], strict=True)]
+            print(f"  {label:<28}{cells[0]:>26}{cells[1]:>26}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def configurations() -> dict[str, dict[str, str]]:
     for name in backends.BACKENDS:
         backend = backends.get(name)
         if backend.missing() is None:
-            for precision in backend.precisions():
+            for precision in backend.precisions("cpu"):
                 rows[f"fourpass {name} {precision}"] = {"kind": "ours", "backend": name, "precision": precision}
     for precision in ("fp32", "bf16"):
         rows[f"GEMM {precision}"] = {"kind": "gemm", "precision": precision}
@@ -79,7 +79,7 @@ def measure(row: dict[str, str], side: int, scale: int, repeats: int) -> dict[st
     else:
         from fourpass.upscaling.upscaler import Upscaler
 
-        upscaler = Upscaler(weights, backend=row["backend"], precision=row["precision"])
+        upscaler = Upscaler(weights, backend=row["backend"], device="cpu", precision=row["precision"])
 
         def work() -> None:
             upscaler.upscale(picture, scale)

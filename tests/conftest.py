@@ -12,6 +12,9 @@ import pytest
 from fourpass.engine import hardware
 from fourpass.weights import Metadata, Weights
 
+# Before torch is loaded, whose OpenMP ncnn then uses: threads that spin while they wait make busy machines very slow.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 ROOT = Path(__file__).parents[1]
 BF16_INSTRUCTIONS = hardware.bf16_instructions  # the real one
 

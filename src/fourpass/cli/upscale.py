@@ -59,6 +59,9 @@ def upscale(
     self_ensemble: bool = typer.Option(
         False, "-x", "--self-ensemble", help="Average over 8 turns and flips: a little better, 8 times the time."
     ),
+    wrap: bool = typer.Option(
+        False, "--wrap", help="The picture repeats, as a texture does: no seam where its edges meet."
+    ),
     fp32: bool = typer.Option(False, "--fp32", help="Full precision, also where bf16 would be faster."),
     backend: str = typer.Option("auto", help="auto, ncnn, openvino, onnxruntime or torch."),
     device: str = typer.Option("auto", help="auto, cpu, gpu, gpu:1 (the second) or npu; see fourpass doctor."),
@@ -116,7 +119,10 @@ def upscale(
         mask=strength_map,
         consistency=consistency,
         blend_pixels=blend_pixels,
+        wrap=wrap,
     )
+    if wrap and consistency:
+        raise ConfigError("--wrap and --consistency do not go together: the correction knows no picture that repeats")
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     if blend_pixels and perceptual is None:
         raise ConfigError("--blend-pixels wants two models; say what to blend with by --perceptual")
@@ -132,6 +138,7 @@ def upscale(
         threads=threads,
         tile=tile or None,
         max_memory=options.number("--max-memory", max_memory),
+        wrap=wrap,
         strength=strength if perceptual is None else None,
     )
     if scale is not None and scale > max(upscaler.scales):

@@ -26,13 +26,14 @@ def settings(
     mask: Path | None = None,
     consistency: bool = False,
     blend_pixels: bool = False,
+    wrap: bool = False,
 ) -> dict[str, Any]:
     """Return everything that an output depends on, as plain values: files by their contents, not by their names.
 
     Args:
         wishes: size and file options.
-        model, strength, backend, precision, perceptual, mask, consistency, blend_pixels: as ``fourpass upscale`` and
-            the Upscalers take them.
+        model, strength, backend, precision, perceptual, mask, consistency, blend_pixels, wrap: as ``fourpass upscale``
+            and the Upscalers take them.
 
     Raises:
         WeightsError: a weights file is not there, or cannot be read.
@@ -52,6 +53,7 @@ def settings(
         "strength_map": painted,
         "perceptual": perceptual is not None,
         "blend_pixels": blend_pixels,
+        "wrap": wrap,
     }
     return {
         "fourpass": __version__,

@@ -38,6 +38,8 @@ class Upscaler:
             than is of use. Threads that upscale at the same time take as much each.
         strength: 0 (faithful) to 1 (perceptual), a dial of the packaged families. None: a family stands where its
             weights say (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run as they are.
+        wrap: the picture repeats, as a texture's does: its left edge is surroundings of its right one. Exact at trained
+            scales; other sizes are resampled as a picture that ends.
         keep_colour: give EUSR's output the colours of its input back where they drifted, which takes some percent more
             time; False for the network's bare output.
 
@@ -64,6 +66,7 @@ class Upscaler:
         tile: int | None = None,
         max_memory: int | None = None,
         strength: float | None = None,
+        wrap: bool = False,
         keep_colour: bool = True,
     ) -> None:
         if tile is not None and tile < tiling.SMALLEST:
@@ -77,7 +80,7 @@ class Upscaler:
         self.engine = engine or Engine(backend, device=device, precision=precision, threads=threads)
         positions = {} if strength is None else {"strength": strength}
         self._network = load(model, positions, self.engine, keep_colour=keep_colour)
-        self._tile = tile
+        self._tile, self._wrap = tile, wrap
         self._max_memory = max_memory
         self._lock = threading.Lock()
         self._ready: dict[int, Run] = {}
@@ -199,6 +202,11 @@ class Upscaler:
             done = stream.cast(pixels, image.dtype)
             return done[..., 0] if image.ndim == 2 else done
 
+        # The surroundings that a tile sees; a network that wants multiples gets its origin where it was.
+        border = -(-self._network.halo // self._network.multiple) * self._network.multiple
+        border = border if self._wrap and scale > 1 else 0
+        if border:
+            image = np.pad(image, [(border, border), (border, border), (0, 0)][: image.ndim], mode="wrap")
         limits = tiling.Limits(self._tile, self._max_memory, exact, self_ensemble)
         ready = self.prepare(scale, height * width) if scale > 1 else Run(lambda pixels: pixels, 0)
         rows, columns = tiling.plan(self._network, image, scale, limits, ready.bytes_a_pixel, ready.budget)
@@ -217,10 +225,12 @@ class Upscaler:
                 progress(count / total)
             return tile
 
+        bands: Any = stream.assemble(rows, columns, scale, run, finish if exact else None)
+        if border:
+            bands = stream.cut(bands, scale * border, (scale * height, scale * width))
         if exact:
-            yield from stream.assemble(rows, columns, scale, run, finish)
+            yield from bands
         else:
-            bands: Any = stream.assemble(rows, columns, scale, run)
             for band in stream.resample(bands, (scale * height, scale * width), size):
                 yield finish(band)
         if progress is not None:
