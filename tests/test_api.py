@@ -13,7 +13,7 @@ import fourpass
 from fourpass.errors import ConfigError, ImageError
 from fourpass.weights import Metadata, Weights
 
-HEAVY = ("numpy", "openvino", "onnx", "onnxruntime", "torch", "pyvips", "PIL", "typer")
+HEAVY = ("numpy", "ncnn", "openvino", "onnx", "onnxruntime", "torch", "pyvips", "PIL", "typer")
 
 
 @pytest.fixture(scope="module")
