@@ -96,7 +96,7 @@ def measure(row: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
     else:
         from fourpass.upscaling.upscaler import Upscaler
 
-        chosen = {"backend": row["backend"], "precision": row["precision"], "threads": options.threads}
+        chosen = {"backend": row["backend"], "device": "cpu", "precision": row["precision"], "threads": options.threads}
         upscaler = Upscaler(row["model"], **chosen)
 
         def work() -> None:

@@ -12,6 +12,9 @@ import pytest
 from fourpass.engine import hardware
 from fourpass.weights import Metadata, Weights, file, save
 
+# Before torch is loaded, whose OpenMP ncnn then uses: threads that spin while they wait make busy machines very slow.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 ROOT = Path(__file__).parents[1]
 BF16_INSTRUCTIONS = hardware.bf16_instructions  # the real one
 
@@ -21,6 +24,16 @@ def fp32_unless_asked():
     """Exact tests compare numbers in float32: ``auto`` means that on every processor while they run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardware, "bf16_instructions", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_measured(tmp_path_factory):
+    """What was measured on this machine does not decide which backend tests run on."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("cache"))
+        patch.setenv("XDG_CACHE_HOME", folder)
+        patch.setenv("LOCALAPPDATA", folder)
         yield
 
 

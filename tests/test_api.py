@@ -18,7 +18,7 @@ from fourpass.imaging.picture import Picture
 from fourpass.imaging.resize import imresize
 from fourpass.weights import Metadata, Weights
 
-HEAVY = ("numpy", "openvino", "onnx", "onnxruntime", "torch", "pyvips", "PIL", "typer")
+HEAVY = ("numpy", "ncnn", "openvino", "onnx", "onnxruntime", "torch", "pyvips", "PIL", "typer")
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def test_names_that_are_not_utf8(upscale: Run) -> None:
         (["a.png", "--quality", "0"], "--quality 0 is not within 1..100"),
         (["a.png", "-t", "5"], "tile 5 is smaller than the smallest that works"),
         (["a.png", "--max-memory", "lots"], "--max-memory lots is not a number above 0; write it like 250M or 2G"),
-        (["a.png", "--backend", "cuda"], "backend 'cuda' is not one of auto, openvino, ncnn, onnxruntime, torch"),
+        (["a.png", "--backend", "cuda"], "backend 'cuda' is not one of auto, ncnn, openvino, onnxruntime, torch"),
         (["a.png", "--strength", "0.5"], "strength is a dial of the packaged models"),
         (["-", "-o", "out/"], "a picture from standard input has no name; give a file, or -, for -o"),
         (["-"], "a picture from standard input needs -o FILE, or -o - for standard output"),

@@ -276,7 +276,7 @@ def test_tiles_follow_the_memory(tiny, monkeypatch):
     picture = np.broadcast_to(np.uint8(0), (5000, 5000, 3))
 
     def side(max_memory=None, exact=True):
-        rows, _ = tiling.plan(wide, 12.5, picture, 4, tiling.Limits(None, max_memory, exact, False))
+        rows, _ = tiling.plan(wide, picture, 4, tiling.Limits(None, max_memory, exact, False), 12.5 * 64 * 16)
         return rows[0].stop - rows[0].start
 
     sides = [side(megabytes * 2**20) for megabytes in (600, 900, 1500, 3000)]

@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fourpass import DEFAULT_MODEL
+from fourpass.errors import BackendError
+
 if TYPE_CHECKING:
+    from fourpass.engine.backends import Backend
     from fourpass.engine.engine import Engine
 
 
 def doctor(
-    backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
+    backend: str = typer.Option("auto", help="auto, ncnn, openvino, onnxruntime or torch."),
     device: str = typer.Option("auto", help="As in fourpass upscale."),
     threads: int | None = typer.Option(None, help="As in fourpass upscale."),
     fp32: bool = typer.Option(False, "--fp32", help="As in fourpass upscale."),
+    bench: bool = typer.Option(
+        False, "--bench", help="Measure every backend, device and precision, and remember the fastest for auto."
+    ),
+    model: str = typer.Option(DEFAULT_MODEL, "-n", "--model", help="The packaged model that --bench runs."),
 ) -> None:
     """Show what fourpass will use on this machine, and why, and test it."""
+    if bench:
+        _bench(model, device, "fp32" if fp32 else "auto", threads)
+        return
     from fourpass import __version__
     from fourpass.cli import words
     from fourpass.engine import backends, hardware
@@ -39,7 +50,7 @@ def doctor(
         if missing is not None:
             _say(name, missing)
             continue
-        offered = [f"{device} in {' or '.join(candidate.precisions(device))}" for device in candidate.devices()]
+        offered = [_offered(candidate, each) for each in candidate.devices()]
         _say(name, f"runs on {', '.join(offered)}")
     engine = Engine(backend, device=device, precision="fp32" if fp32 else "auto", threads=threads)
     where = f"{engine.backend} on {engine.device} in {engine.precision}"
@@ -50,6 +61,67 @@ def doctor(
     except BackendError as error:
         _say("trial", f"failed: {words.line(error)}")
         sys.exit(1)
+
+
+def _bench(model: str, device: str, precision: str, threads: int | None) -> None:
+    """Print megapixels of output a second for every way to run a model here, and have ``auto`` remember them."""
+    from fourpass import weights
+    from fourpass.engine import backends, graphs, measuring
+    from fourpass.engine.sources import OurWeights
+    from fourpass.errors import FourpassError
+
+    loaded = weights.load(model)
+    scales = graphs.scales(loaded)
+    scale = max((each for each in scales if each <= 4), default=scales[0])
+    source = OurWeights(loaded, scale)
+    print(f"{model} by {scale}, a picture of {measuring.SIDE}x{measuring.SIDE}, megapixels of output a second:")
+    found = {}
+    for way in measuring.ways(source, device, precision, every=True):
+        name = backends.get(way.backend).describe(way.device)
+        row = f"  {way.backend:<13}{way.device:<7}{way.precision:<6}"
+        try:
+            found[way] = measuring.rate(way, source, threads)
+        except FourpassError as error:
+            print(f"{row}{'failed':>8}  {error}")
+        else:
+            print(f"{row}{found[way]:>8.3f}  {name}".rstrip(), flush=True)
+    for line in _left_out(device):
+        print(line)
+    if not found:
+        raise BackendError(f"nothing here runs {model} on the device {device} in the precision {precision}")
+    kept = ""
+    if device == "auto":  # for a device that is named, nothing is looked up
+        measuring.keep(measuring.key(source, device, precision, threads), found)
+        kept = f"; kept in {measuring.file()}"
+    print(f"fastest: {max(found, key=lambda way: found[way])}{kept}")
+
+
+def _left_out(device: str) -> list[str]:
+    """Say what was not measured, and what would make this machine faster."""
+    from fourpass.engine import backends, hardware
+
+    lines = []
+    for name in backends.BACKENDS:
+        backend = backends.get(name)
+        missing = backend.missing()
+        if missing:
+            lines.append(f"not measured: {missing}")
+            continue
+        if device == "auto":
+            lines += [
+                f"not measured: {name} on {each} ({backend.describe(each)}), a program on the processor; "
+                f"ask for it with --device {each}"
+                for each in backend.emulated()
+            ]
+    bf16 = hardware.bf16_instructions()
+    if bf16 and backends.get("openvino").missing():
+        lines.append(f"this processor has {bf16}, which makes OpenVINO faster: pip install 'fourpass[openvino]'")
+    return lines
+
+
+def _offered(backend: Backend, device: str) -> str:
+    name = backend.describe(device)
+    return f"{device}{f' ({name})' if name else ''} in {' or '.join(backend.precisions(device))}"
 
 
 def _say(topic: str, text: str) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import typer
+
+_SUFFIXES = (".safetensors", ".onnx", ".param", ".pth", ".pt")
 
 
 def models(
     as_json: bool = typer.Option(False, "--json", help="Print all metadata as JSON."),
+    folder: Path | None = typer.Option(
+        None, metavar="DIR", help="List the models in a folder instead (.safetensors, .onnx, .param, .pth, .pt)."
+    ),
 ) -> None:
-    """List the packaged models."""
+    """List the packaged models, or those in a folder."""
+    if folder is not None:
+        _folder(folder, as_json)
+        return
     from dataclasses import asdict
 
     from fourpass import weights
@@ -41,3 +50,32 @@ def models(
         print(f"    trained on {row['data']}, {row['steps']:,} steps; lineage {row['lineage']}")
         if row["note"]:
             print(f"    {row['note']}")
+
+
+def _folder(folder: Path, as_json: bool) -> None:
+    """Say of each file in a folder whether, and by what, it upscales; what cannot be used stops nothing."""
+    from fourpass.errors import ConfigError, FourpassError
+    from fourpass.upscaling.upscaler import Upscaler
+
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read as a folder ({error.strerror})") from None
+    rows = []
+    for file in files:
+        row: dict[str, object] = {"file": str(file), "scales": [], "backend": None, "error": None}
+        try:
+            upscaler = Upscaler(file)
+            row |= {"scales": list(upscaler.scales), "backend": upscaler.engine.backend}
+        except FourpassError as error:
+            row["error"] = str(error)
+        rows.append(row)
+        if not as_json:
+            if row["error"]:
+                print(f"{file.name}: cannot be used; {row['error']}")
+            else:
+                print(f"{file.name}: upscales by {', '.join(map(str, upscaler.scales))}, with {row['backend']}")
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif not rows:
+        print(f"{folder} holds no models ({', '.join(_SUFFIXES)})")

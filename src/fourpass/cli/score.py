@@ -23,7 +23,7 @@ def score(
     subjective: str = typer.Option("subjective", help="Weights of the subjective predictor."),
     metrics: str = typer.Option("niqe", help="Metrics to add, separated by commas: niqe, brisque, ma, pi, or none."),
     ma_model: Path | None = typer.Option(None, help="The authors' model.mat, for ma and pi."),
-    backend: str = typer.Option("auto", help="auto, openvino or onnxruntime."),
+    backend: str = typer.Option("auto", help="auto, ncnn, openvino or onnxruntime."),
     threads: int | None = typer.Option(None, help="Processor threads. Default: all."),
 ) -> None:
     """Predict how people would rate pictures, from 1 to 10: beauty and technical quality."""

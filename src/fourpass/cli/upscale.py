@@ -37,7 +37,7 @@ def upscale(
         DEFAULT_MODEL,
         "-n",
         "--model",
-        help="A packaged model (fourpass models lists them), or a .safetensors or .onnx file.",
+        help="A packaged model (fourpass models lists them), or a .safetensors, .onnx, .param or .pth file.",
     ),
     tile: int = typer.Option(0, "-t", "--tile", help="Tile size in input pixels; 0 picks one to fit the free memory."),
     width: int | None = typer.Option(None, help="Output width in pixels, instead of a factor."),
@@ -71,8 +71,9 @@ def upscale(
     self_ensemble: bool = typer.Option(
         False, "-x", "--self-ensemble", help="Average 8 rotations and flips: slightly better, 8 times slower."
     ),
+    wrap: bool = typer.Option(False, "--wrap", help="Treat the picture as a repeating texture: no seam at its edges."),
     fp32: bool = typer.Option(False, "--fp32", help="Use full precision even where bf16 would be faster."),
-    backend: str = typer.Option("auto", help="auto, openvino, ncnn, onnxruntime or torch."),
+    backend: str = typer.Option("auto", help="auto, ncnn, openvino, onnxruntime or torch."),
     device: str = typer.Option(
         "auto", help="auto, cpu, gpu, gpu:1 (the second GPU) or npu; fourpass doctor lists them."
     ),
@@ -132,7 +133,10 @@ def upscale(
         mask=strength_map,
         consistency=consistency,
         blend_pixels=blend_pixels,
+        wrap=wrap,
     )
+    if wrap and consistency:
+        raise ConfigError("--wrap and --consistency do not go together: the correction knows no picture that repeats")
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     if blend_pixels and perceptual is None:
         raise ConfigError("--blend-pixels wants two models", hint="say what to blend with by --perceptual")
@@ -149,6 +153,7 @@ def upscale(
         threads=threads,
         tile=tile or None,
         max_memory=options.number("--max-memory", max_memory),
+        wrap=wrap,
         strength=strength if perceptual is None else None,
         restore=cleaned,
     )

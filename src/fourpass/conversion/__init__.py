@@ -89,6 +89,17 @@ def load(name: str | os.PathLike[str]) -> Weights:
     return convert(name) if suffix in READERS and suffix != ".safetensors" else load_ours(name)
 
 
+def is_unknown(name: str | os.PathLike[str]) -> bool:
+    """Say whether a file holds whole PyTorch weights of an architecture that is not known here."""
+    if Path(name).suffix.lower() not in (".pt", ".pth", ".ckpt", ".safetensors"):
+        return False
+    try:
+        tensors = read_tensors(Path(name))
+    except WeightsError:
+        return False
+    return not any(recognises(tensors) for recognises, _ in CONVERTERS)
+
+
 def read_tensors(file: Path) -> dict[str, NDArray[np.float32]]:
     """Read the named float arrays of a weights file, by its suffix.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -15,15 +16,24 @@ def bf16_instructions() -> str | None:
 
     Only Linux tells; elsewhere None is returned, and float32 is what runs.
     """
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    flags = set(line.partition(":")[2].split())
+    flags = set(_of_processor("flags").split())
     if "amx_bf16" in flags and "amx_tile" in flags:
         return "AMX"
     return "AVX512-BF16" if "avx512_bf16" in flags else None
+
+
+def processor() -> str:
+    """Return what the processor calls itself, or the little that Python knows of it."""
+    return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def _of_processor(field: str) -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    line = next((line for line in text.splitlines() if line.startswith(field)), "")
+    return line.partition(":")[2].strip()
 
 
 def usable_cpus() -> int:

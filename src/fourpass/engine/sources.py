@@ -30,4 +30,26 @@ class OnnxFile:
         return str(self.path)
 
 
-Source: TypeAlias = OurWeights | OnnxFile
+@dataclass(frozen=True)
+class NcnnFiles:
+    """A pair of files of ncnn's; `ends` are the names of its input and output."""
+
+    param: Path
+    content: Path
+    ends: tuple[str, str]
+
+    def __str__(self) -> str:
+        return str(self.param)
+
+
+@dataclass(frozen=True)
+class TorchFile:
+    """PyTorch weights of another maker's architecture, which spandrel knows."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Source: TypeAlias = OurWeights | OnnxFile | NcnnFiles | TorchFile

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fourpass import __version__, weights
-from fourpass.errors import ConfigError, WeightsError
+from fourpass.errors import ConfigError, WeightsError, missing_extra
 from fourpass.jobs.one_file import UpscaleOptions
 from fourpass.jobs.record import digest
 from fourpass.weights import family
@@ -27,13 +27,14 @@ def settings(
     mask: Path | None = None,
     consistency: bool = False,
     blend_pixels: bool = False,
+    wrap: bool = False,
 ) -> dict[str, Any]:
     """Return everything that an output depends on, as plain values: files by their contents, not by their names.
 
     Args:
         wanted: size and file options.
-        model, strength, restore, backend, precision, perceptual, mask, consistency, blend_pixels: as
-            ``fourpass upscale`` and the Upscalers take them.
+        model, strength, restore, backend, precision, perceptual, mask, consistency, blend_pixels, wrap:
+            as ``fourpass upscale`` and the Upscalers take them.
 
     Raises:
         WeightsError: a weights file is not there, or cannot be read.
@@ -53,6 +54,7 @@ def settings(
         "strength_map": painted,
         "perceptual": perceptual is not None,
         "blend_pixels": blend_pixels,
+        "wrap": wrap,
     }
     return {
         "fourpass": __version__,
@@ -86,12 +88,19 @@ def weights_files(model: str, perceptual: str | None = None) -> list[Path]:
     if perceptual is not None:
         names.append(perceptual)
     files = [weights.locate(name) for name in names]
-    return [*files, *(part for file in files if file.suffix.lower() == ".onnx" for part in _external(file))]
+    return [*files, *(part for file in files for part in _beside(file))]
 
 
-def _external(file: Path) -> list[Path]:
-    """Return the files beside an ONNX file that hold tensors too large for it."""
-    import onnx
+def _beside(file: Path) -> list[Path]:
+    """Return the files that belong to a model's: ncnn's weights, and an ONNX file's tensors too large for it."""
+    if file.suffix.lower() == ".param":
+        return [part] if (part := file.with_suffix(".bin")).is_file() else []
+    if file.suffix.lower() != ".onnx":
+        return []
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise missing_extra("openvino", "onnx") from None
 
     try:
         model = onnx.load(str(file), load_external_data=False)

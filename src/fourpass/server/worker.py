@@ -102,7 +102,8 @@ def check(model: str) -> None:
     from fourpass.jobs.settings import weights_files
 
     for file in weights_files(model):
-        if file.suffix.lower() != ".onnx" and "scales" not in conversion.load(file).metadata.numbers:
+        foreign = file.suffix.lower() in (".onnx", ".param", ".bin")
+        if not foreign and "scales" not in conversion.load(file).metadata.numbers:
             raise WeightsError("is not a network that upscales", subject=model, hint="see: fourpass models")
 
 

@@ -1,4 +1,4 @@
-"""ONNX super-resolution models of other makers: layout, range, scale and sizes, found out by running them."""
+"""Super-resolution models of other makers: layout, range, scale and sizes, found out by running them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fourpass.engine.backends import Session
+from fourpass.engine.backends import Session, ncnn_worker
 from fourpass.engine.engine import Engine
-from fourpass.engine.sources import OnnxFile
-from fourpass.errors import BackendError, WeightsError
+from fourpass.engine.graphs import ncnn_files
+from fourpass.engine.sources import NcnnFiles, OnnxFile, Source, TorchFile
+from fourpass.errors import BackendError, WeightsError, missing_extra
 from fourpass.upscaling.network import OTHER_HALO, OneNetwork
 
 # For each multiple that sides may have to be of, (rows, columns) that are multiples of it and of no larger one.
@@ -21,11 +22,15 @@ _TRIALS = {1: (41, 37), 2: (42, 38), 4: (44, 36), 8: (40, 56), 16: (48, 80), 32:
 _TOLERANCE = 0.1
 
 
+FOREIGN = (".onnx", ".param")  # suffixes of models that are never ours
+
+
 def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
-    """Find out how an ONNX model upscales.
+    """Find out how a model upscales.
 
     Args:
-        path: the file; external data beside it is found by the backend.
+        path: an ONNX file, with its external data beside it; ncnn's ``.param``, with its ``.bin`` beside it; or PyTorch
+            weights of an architecture that spandrel knows.
         engine: what runs it.
         halo: input pixels that its tiles shall see beyond what is used of them.
 
@@ -33,11 +38,20 @@ def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
         the network with its one scale.
 
     Raises:
-        WeightsError: it is not an ONNX file, or not a model from one RGB picture (1, 3, H, W) to a larger one.
+        WeightsError: it is damaged, or not a model from one RGB picture (1, 3, H, W) to a larger one.
         BackendError: the backend cannot load it.
     """
-    dtype, fixed = _signature(path)
-    source = OnnxFile(path)
+    source: Source
+    dtype: type[np.floating[Any]] = np.float32
+    fixed = None
+    suffix = path.suffix.lower()
+    if suffix == ".onnx":
+        dtype, fixed = _signature(path)
+        source = OnnxFile(path)
+    elif suffix == ".param":
+        source = _pair(path)
+    else:
+        source = TorchFile(path)
     session = engine.load(source)
     network = OneNetwork(str(path), {}, halo, {}, dtype=dtype, fixed=fixed)
     for multiple, size in _TRIALS.items() if fixed is None else [(1, fixed)]:
@@ -47,6 +61,26 @@ def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
             scale, top = found
             return replace(network, sources={scale: source}, top=top)
     raise WeightsError(f"not a super-resolution model that fourpass can run: {found}", subject=path)
+
+
+def _pair(path: Path) -> NcnnFiles:
+    """Return ncnn's two files, once a child process has loaded and run them: on damaged ones ncnn may crash."""
+    content = path.with_suffix(".bin")
+    for file in (path, content):
+        if not file.is_file():
+            raise WeightsError(f"{file}: no such file; ncnn's models are two, NAME.param and NAME.bin")
+    try:
+        layers = ncnn_files.parse(path.read_text(encoding="ascii"))
+        inputs, outputs = ncnn_files.ends(layers)
+    except (ValueError, ZeroDivisionError) as error:
+        raise WeightsError(f"{path}: not a whole param file of ncnn's: {error}") from None
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise WeightsError(
+            f"{path}: has {len(inputs)} inputs and {len(outputs)} outputs; fourpass runs models with one of each"
+        )
+    source = NcnnFiles(path, content, (inputs[0], outputs[0]))
+    ncnn_worker.check(source)
+    return source
 
 
 def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[int, float] | str:
@@ -78,10 +112,12 @@ def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[
 
 def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | None]:
     """Return the input's dtype, and its (rows, columns) if the model takes only one size."""
-    import onnx
-
     if not path.is_file():
         raise WeightsError("no such file", subject=path)
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise missing_extra("openvino", "onnx") from None
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
     except Exception as error:  # protobuf's DecodeError, or what a cut file makes of it

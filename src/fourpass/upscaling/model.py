@@ -12,7 +12,7 @@ from fourpass import weights as weights_module
 from fourpass.engine import graphs
 from fourpass.engine.engine import Engine
 from fourpass.errors import ConfigError, WeightsError
-from fourpass.upscaling.foreign import probe
+from fourpass.upscaling.foreign import FOREIGN, probe
 from fourpass.upscaling.network import Network, PixelBlend, ours
 from fourpass.weights import Weights, family
 
@@ -71,9 +71,14 @@ def load(model: Model, positions: Mapping[str, float], engine: Engine, *, keep_c
         raise ConfigError(f"{axis} is a dial of the packaged models ({_with_dials()}), not of {_name(model)}")
     if isinstance(model, Blend):
         return _blended(model, engine, keep_colour)
-    if _is_onnx(model):
+    if _is_foreign(model):
         return probe(Path(str(model)), engine)
-    return _at_all_scales(_weights(model), keep_colour)
+    try:
+        return _at_all_scales(_weights(model), keep_colour)
+    except WeightsError:
+        if isinstance(model, Weights) or not _of_others(model):
+            raise
+        return probe(Path(model), engine)
 
 
 def has_dial(model: Model, axis: str) -> bool:
@@ -117,7 +122,7 @@ def _blended(model: Blend, engine: Engine, keep_colour: bool) -> Network:
     if model.pixels:
         # Not at a family's default position, which is a blend of its own.
         first, second = (
-            load(each, {} if _is_onnx(each) else _bare(each), engine, keep_colour=keep_colour)
+            load(each, {} if _is_foreign(each) else _bare(each), engine, keep_colour=keep_colour)
             for each in (model.first, model.second)
         )
         return PixelBlend(first, second, model.share)
@@ -134,16 +139,22 @@ def _at_all_scales(weights: Weights, keep_colour: bool) -> Network:
     return ours(dict.fromkeys(graphs.scales(weights), weights), keep_colour)
 
 
-def _is_onnx(model: ModelName) -> bool:
-    return not isinstance(model, Weights) and Path(model).suffix.lower() == ".onnx"
+def _is_foreign(model: ModelName) -> bool:
+    return not isinstance(model, Weights) and Path(model).suffix.lower() in FOREIGN
+
+
+def _of_others(model: str | os.PathLike[str]) -> bool:
+    from fourpass import conversion
+
+    return conversion.is_unknown(model)
 
 
 def _weights(model: ModelName) -> Weights:
     if isinstance(model, Weights):
         return model
-    if _is_onnx(model):
+    if _is_foreign(model):
         raise WeightsError(
-            "the weights of an ONNX file cannot be blended",
+            "the weights of such a file cannot be blended",
             subject=model,
             hint="blend their pixels instead",
             key="blend-pixels",

@@ -5,24 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.engine import graphs
-from fourpass.engine.backends import Session
+from fourpass.engine.backends import OutOfDeviceMemory, Session
 from fourpass.engine.engine import Engine
 from fourpass.engine.sources import OurWeights, Source
 from fourpass.errors import ConfigError
+from fourpass.imaging.tiles import Span
 from fourpass.upscaling.consistency import keep_colour
 from fourpass.weights import Weights
 
 OTHER_HALO = 32  # what networks get whose need of surroundings is not known
 _COLOUR_REACH = 4  # of `keep_colour`, on top of the network's own; measured too: what lies further hardly matters
 
-# Upscales float32 (H, W, 3) on 0..255 to (sH, sW, 3), not clipped.
-Run: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+@dataclass(frozen=True)
+class Run:
+    """A network that is ready at one scale.
+
+    Attributes:
+        function: upscales float32 (H, W, 3) on 0..255 to (sH, sW, 3), not clipped.
+        bytes_a_pixel: memory that it takes for each pixel of its input.
+        budget: see `fourpass.engine.backends.Session`.
+    """
+
+    function: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    bytes_a_pixel: float
+    budget: int | None = None
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.function(image)
 
 
 class Network(Protocol):
@@ -51,8 +67,8 @@ class Network(Protocol):
         """Channels of its widest layers for each output pixel, for the memory that it takes."""
         ...
 
-    def load(self, engine: Engine, scale: int) -> Run:
-        """Make it ready to run at one of its scales."""
+    def load(self, engine: Engine, scale: int, pixels: int = 0) -> Run:
+        """Make it ready to run at one of its scales, on a picture of so many pixels (see `Engine.load`)."""
         ...
 
 
@@ -85,11 +101,36 @@ class OneNetwork:
     def features(self, scale: int) -> float:
         return self.widths.get(scale, 64.0)
 
-    def load(self, engine: Engine, scale: int) -> Run:
-        return partial(self.run, engine.load(self.sources[scale]))
+    def load(self, engine: Engine, scale: int, pixels: int = 0) -> Run:
+        session = engine.load(self.sources[scale], pixels)
+        needs = session.bytes_a_pixel(self.features(scale) * scale**2)
+        return Run(partial(self.run, session), needs, session.budget)
 
     def run(self, session: Session, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale (H, W, 3) on 0..255 with a session of one of `sources`; returns float32 (sH, sW, 3), not clipped."""
+        """Upscale (H, W, 3) on 0..255 with a session of one of `sources`; returns float32 (sH, sW, 3), not clipped.
+
+        What a device has no memory for is done in quarters.
+        """
+        try:
+            return self._whole(session, image)
+        except OutOfDeviceMemory:
+            if self.fixed is not None or min(image.shape[:2]) < 2 * self.multiple:
+                raise
+        rows, columns = (_halves(length, self.halo, self.multiple) for length in image.shape[:2])
+        bands = [
+            np.concatenate([self._part(session, image, row, column) for column in columns], axis=1) for row in rows
+        ]
+        return np.concatenate(bands)
+
+    def _part(self, session: Session, image: NDArray[np.float32], row: Span, column: Span) -> NDArray[np.float32]:
+        result = self.run(session, image[row.start : row.stop, column.start : column.stop])
+        scale = result.shape[0] // (row.stop - row.start)
+        return result[
+            scale * (row.first - row.start) : scale * (row.last - row.start),
+            scale * (column.first - column.start) : scale * (column.last - column.start),
+        ]
+
+    def _whole(self, session: Session, image: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = image.shape[:2]
         given = image
         rows, columns = self.fixed or (-(-side // self.multiple) * self.multiple for side in (height, width))
@@ -149,12 +190,26 @@ class PixelBlend:
     def features(self, scale: int) -> float:
         return max(self.first.features(scale), self.second.features(scale))
 
-    def load(self, engine: Engine, scale: int) -> Run:
+    def load(self, engine: Engine, scale: int, pixels: int = 0) -> Run:
         if self.share in (0, 1):
-            return (self.second if self.share else self.first).load(engine, scale)
-        first, second = self.first.load(engine, scale), self.second.load(engine, scale)
+            return (self.second if self.share else self.first).load(engine, scale, pixels)
+        first, second = self.first.load(engine, scale, pixels), self.second.load(engine, scale, pixels)
         share = np.float32(self.share)
-        return lambda image: (1 - share) * first(image) + share * second(image)
+        budgets = [each.budget for each in (first, second) if each.budget is not None]
+        return Run(
+            lambda image: (1 - share) * first(image) + share * second(image),
+            max(first.bytes_a_pixel, second.bytes_a_pixel),
+            min(budgets, default=None),
+        )
+
+
+def _halves(length: int, halo: int, multiple: int) -> list[Span]:
+    """Cut an axis in two tiles that see each other's edge; what is too short for that stays whole."""
+    middle = -(-(length // 2) // multiple) * multiple
+    reach = -(-halo // multiple) * multiple
+    if middle + reach >= length or middle - reach <= 0:
+        return [Span(0, length, 0, length)]
+    return [Span(0, middle + reach, 0, middle), Span(middle - reach, length, middle, length)]
 
 
 def ours(at: Mapping[int, Weights], keeps_colour: bool = True) -> OneNetwork:

@@ -65,6 +65,22 @@ def assemble(
             yield band
 
 
+def cut(bands: Iterator[Pixels], border: int, size: tuple[int, int]) -> Iterator[Pixels]:
+    """Take a border off a picture that comes in bands.
+
+    Args:
+        bands: arrays (rows, columns, ...), top to bottom.
+        border: rows and columns on each side.
+        size: (rows, columns) of what is inside.
+    """
+    start = -border
+    for band in bands:
+        inside = band[max(-start, 0) : max(size[0] - start, 0), border : border + size[1]]
+        if len(inside):
+            yield inside
+        start += len(band)
+
+
 def resample(
     bands: Iterator[NDArray[np.float32]], input_size: tuple[int, int], size: tuple[int, int]
 ) -> Iterator[NDArray[np.float32]]:

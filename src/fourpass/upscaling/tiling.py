@@ -40,16 +40,22 @@ class Limits:
 
 
 def plan(
-    network: Network, bytes_a_feature: float, image: NDArray[Any], scale: int, limits: Limits
+    network: Network,
+    image: NDArray[Any],
+    scale: int,
+    limits: Limits,
+    bytes_a_pixel: float = 0,
+    budget: int | None = None,
 ) -> tuple[list[tiles.Span], list[tiles.Span]]:
     """Cut a picture into rows and columns of tiles.
 
     Args:
         network: what runs.
-        bytes_a_feature: of the backend that runs it, see `fourpass.engine.backends.Backend`.
         image: (H, W) or (H, W, C); only shape and dtype matter.
         scale: one of the network's, or 1 where nothing runs.
         limits: what else was asked for.
+        bytes_a_pixel: memory that the network takes for each pixel of a tile.
+        budget: bytes of a device's own memory where it runs on one; the process then holds only what comes out.
 
     Raises:
         ConfigError: the tile is too small for the network, or the memory for the smallest tile.
@@ -66,12 +72,17 @@ def plan(
             )
         sides = (limits.tile, limits.tile)
     else:
-        a_pixel = (bytes_a_feature * network.features(scale) + _BYTES_OUT) * scale**2
+        out = _BYTES_OUT * scale**2
+        a_pixel = bytes_a_pixel + out if budget is None else out
         # A band as it is yielded and as its taker copies it; when resampled, in float32 as it came, as it is narrowed,
         # and twice as it is held.
         a_value = 2 * image.dtype.itemsize + (0 if limits.exact else 4 * 4)
         a_row = 3 * a_value * scale**2 * width
-        sides = tiles.square(_area(a_pixel, a_row, scale, limits, max(SMALLEST, network.multiple)), height, width)
+        smallest = max(SMALLEST, network.multiple)
+        area = _area(a_pixel, a_row, scale, limits, smallest)
+        if budget is not None:
+            area = min(area, max(int(min(budget, _MOST) / bytes_a_pixel), smallest**2))
+        sides = tiles.square(area, height, width)
     cut = []
     for length, side in zip((height, width), sides, strict=True):
         halo = min(network.halo, side // 4)

@@ -48,6 +48,8 @@ class Upscaler:
             (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run unblended.
         restore: from 0 (as it is) to 1 (cleaned of JPEG blocks, noise and blur), for the packaged families that have
             worn weights. ``auto``: as much as each picture needs, see `for_picture`; other models run unblended.
+        wrap: treat the picture as a repeating texture: its left edge borders its right one. Exact at trained scales;
+            other sizes are resampled without wrapping.
         keep_colour: correct colours that EUSR shifts, which takes a few percent more time; False for the network's
             bare output.
 
@@ -75,6 +77,7 @@ class Upscaler:
         max_memory: int | None = None,
         strength: float | None = None,
         restore: float | str = AUTO,
+        wrap: bool = False,
         keep_colour: bool = True,
     ) -> None:
         if tile is not None and tile < tiling.SMALLEST:
@@ -99,14 +102,16 @@ class Upscaler:
             "tile": tile,
             "max_memory": max_memory,
             "strength": strength,
+            "wrap": wrap,
             "keep_colour": keep_colour,
         }
         self._model = model
         self._settled: OrderedDict[float, Upscaler] = OrderedDict()
-        self._tile = tile
+        self._tile, self._wrap = tile, wrap
         self._max_memory = max_memory
         self._lock = threading.Lock()
         self._ready: dict[int, Run] = {}
+        self._chosen: set[int] = set()
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -118,19 +123,25 @@ class Upscaler:
         """The scale that is used when neither scale nor size is given: the largest trained one up to 4."""
         return max((each for each in self.scales if each <= 4), default=self.scales[0])
 
-    def prepare(self, scale: int) -> Run:
+    def prepare(self, scale: int, pixels: int = 0) -> Run:
         """Load the network at a trained scale, unless it is loaded, and return what runs it.
+
+        Args:
+            scale: a trained one.
+            pixels: of the picture that is to run, see `fourpass.Engine.load`.
 
         Raises:
             ConfigError: the scale is not a trained one.
             BackendError: the backend cannot load it.
         """
         with self._lock:
-            if scale not in self._ready:
+            if scale not in self._ready or (self.engine.may_measure(pixels) and scale not in self._chosen):
                 if scale not in self.scales:
                     trained = ", ".join(map(str, self.scales))
                     raise ConfigError(f"scale {scale} is not one of this model's scales {trained}")
-                self._ready[scale] = self._network.load(self.engine, scale)
+                self._ready[scale] = self._network.load(self.engine, scale, pixels)
+                if self.engine.may_measure(pixels):
+                    self._chosen.add(scale)
             return self._ready[scale]
 
     @property
@@ -264,8 +275,14 @@ class Upscaler:
             done = stream.cast(pixels, image.dtype)
             return done[..., 0] if image.ndim == 2 else done
 
+        # The surroundings that a tile sees; a network that wants multiples gets its origin where it was.
+        border = -(-self._network.halo // self._network.multiple) * self._network.multiple
+        border = border if self._wrap and scale > 1 else 0
+        if border:
+            image = np.pad(image, [(border, border), (border, border), (0, 0)][: image.ndim], mode="wrap")
         limits = tiling.Limits(self._tile, self._max_memory, exact, self_ensemble)
-        rows, columns = tiling.plan(self._network, self.engine.bytes_a_feature, image, scale, limits)
+        ready = self.prepare(scale, height * width) if scale > 1 else Run(lambda pixels: pixels, 0)
+        rows, columns = tiling.plan(self._network, image, scale, limits, ready.bytes_a_pixel, ready.budget)
         total = len(rows) * len(columns)
         count = 0
 
@@ -273,7 +290,7 @@ class Upscaler:
             nonlocal count
             tile = _as_float(image[row.start : row.stop, column.start : column.stop])
             if scale > 1:
-                tile = self._run(np.repeat(tile, 3, axis=2) if gray else tile, scale, self_ensemble)
+                tile = self._run(ready, np.repeat(tile, 3, axis=2) if gray else tile, scale, self_ensemble)
                 if gray:
                     tile = (tile @ _LUMA)[..., None]
             count += 1
@@ -281,17 +298,18 @@ class Upscaler:
                 progress(count / total)
             return tile
 
+        bands: Any = stream.assemble(rows, columns, scale, run, finish if exact else None)
+        if border:
+            bands = stream.cut(bands, scale * border, (scale * height, scale * width))
         if exact:
-            yield from stream.assemble(rows, columns, scale, run, finish)
+            yield from bands
         else:
-            bands: Any = stream.assemble(rows, columns, scale, run)
             for band in stream.resample(bands, (scale * height, scale * width), size):
                 yield finish(band)
         if progress is not None:
             progress(1.0)
 
-    def _run(self, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
-        network = self.prepare(scale)
+    def _run(self, network: Run, tile: NDArray[np.float32], scale: int, self_ensemble: bool) -> NDArray[np.float32]:
         if not self_ensemble:
             result = network(tile)
         else:

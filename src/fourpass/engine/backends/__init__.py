@@ -9,22 +9,55 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fourpass.engine import hardware
 from fourpass.engine.sources import Source
-from fourpass.errors import ConfigError
+from fourpass.errors import BackendError, ConfigError
+
+
+class OutOfDeviceMemory(BackendError):  # noqa: N818
+    """An input is too large for the memory of the device; a smaller one may fit."""
+
+
+class DeviceLost(BackendError):  # noqa: N818
+    """The device, or its driver, went away, and does not come back in this session."""
 
 
 class Session(Protocol):
-    """A network that is ready to run. `run` may be called from several threads at once."""
+    """A network that is ready to run. `run` may be called from several threads at once.
 
-    backend: str
-    device: str
-    precision: str
-    threads: int | None
+    Attributes:
+        backend, device, precision, threads: what runs.
+        budget: bytes of memory that the device has of its own and lets this program use; None on a processor, and where
+            nobody knows.
+    """
+
+    @property
+    def backend(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def threads(self) -> int | None: ...
+    @property
+    def budget(self) -> int | None: ...
+
+    def bytes_a_pixel(self, features: float) -> float:
+        """Return the memory that `run` takes for each pixel of its input, measured (docs/engine.md).
+
+        Args:
+            features: channels of the network's widest layers, times their pixels for each pixel of the input.
+        """
+        ...
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map (N, 3, H, W) to the network's output, both in its own range, C-contiguous.
 
         An upscaling network takes N = 1 and returns (1, 3, scale * H, scale * W); a score predictor returns (N, 10).
+
+        Raises:
+            OutOfDeviceMemory, DeviceLost: as their names say; another engine, or a smaller input, may do.
+            BackendError: it fails for another reason.
         """
         ...
 
@@ -34,12 +67,9 @@ class Backend(Protocol):
 
     Attributes:
         sources: kinds of `Source` that it loads.
-        bytes_a_feature: memory that a running network takes for each feature of an output pixel of a tile, measured
-            (docs/explanation/engine.md).
     """
 
     sources: tuple[type, ...]
-    bytes_a_feature: float
 
     def missing(self) -> str | None:
         """Return why it cannot run here, as one line with the way out, or None when it can."""
@@ -53,8 +83,16 @@ class Backend(Protocol):
         """Return what it can run on here: ``cpu``, ``gpu:0``, ``gpu:1``, ``npu``."""
         ...
 
+    def describe(self, device: str) -> str:
+        """Return what one of `devices()` is called by its maker, nothing where that is not known."""
+        ...
+
+    def emulated(self) -> tuple[str, ...]:
+        """Return those of `devices()` that are programs on the processor, and so too slow for ``auto``."""
+        ...
+
     def precisions(self, device: str) -> tuple[str, ...]:
-        """Return the precisions that it runs well on a device, the one that ``auto`` means first: of fp32, bf16."""
+        """Return which of fp32, bf16 and fp16 it runs well on a device; the one that ``auto`` means comes first."""
         ...
 
     def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
@@ -73,10 +111,10 @@ class Backend(Protocol):
         ...
 
 
-# name -> "module:class"; imported when used. ``auto`` is the first that is installed.
+# name -> "module:class"; imported when used. The core install brings the first.
 BACKENDS: Mapping[str, str] = {
-    "openvino": "fourpass.engine.backends.openvino:OpenVINO",
     "ncnn": "fourpass.engine.backends.ncnn:Ncnn",
+    "openvino": "fourpass.engine.backends.openvino:OpenVINO",
     "onnxruntime": "fourpass.engine.backends.onnxruntime:ONNXRuntime",
     "torch": "fourpass.engine.backends.torch:Torch",
 }
@@ -93,3 +131,33 @@ def get(name: str) -> Backend:
     module, attribute = BACKENDS[name].split(":")
     backend: Backend = getattr(importlib.import_module(module), attribute)()
     return backend
+
+
+def order() -> list[str]:
+    """Return the names in the order in which ``auto`` takes them where nothing was measured.
+
+    OpenVINO comes first where the processor has instructions for bfloat16, which ncnn does not use.
+    """
+    return sorted(BACKENDS, key=lambda name: name != "openvino" or not hardware.bf16_instructions())
+
+
+def failure(device: str, message: str) -> BackendError:
+    """Return the error for what a library says when a run fails on a device: no memory, gone, or something else."""
+    if device != "cpu":
+        text = message.lower()
+        if any(words in text for words in _MEMORY_WORDS):
+            return OutOfDeviceMemory(message)
+        if any(words in text for words in _LOST_WORDS):
+            return DeviceLost(message)
+    return BackendError(message)
+
+
+_MEMORY_WORDS = ("out of memory", "failed to allocate", "out_of_device_memory", "out_of_resources", "e_outofmemory")
+_LOST_WORDS = (
+    "device lost",
+    "device_lost",
+    "device removed",
+    "cuda error",
+    "device hung",
+    "unspecified launch failure",
+)

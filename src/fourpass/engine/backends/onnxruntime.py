@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fourpass import forks
 from fourpass.engine import graphs, hardware
-from fourpass.engine.backends import Session
+from fourpass.engine.backends import Session, failure
 from fourpass.engine.sources import OnnxFile, OurWeights, Source
 from fourpass.errors import BackendError
 
@@ -22,18 +22,24 @@ class ONNXRuntime:
     """See `fourpass.engine.backends.Backend`."""
 
     sources: tuple[type, ...] = (OurWeights, OnnxFile)
-    bytes_a_feature = 22.0
 
     def missing(self) -> str | None:
-        if importlib.util.find_spec("onnxruntime"):
-            return None
-        return "onnxruntime is not installed; bring it with: pip install 'fourpass[onnxruntime]'"
+        for package in ("onnxruntime", "onnx"):
+            if not importlib.util.find_spec(package):
+                return f"{package} is not installed; bring it with: pip install 'fourpass[onnxruntime]'"
+        return None
 
     def preferred_device(self) -> str:
         return self.devices()[0]
 
     def devices(self) -> tuple[str, ...]:
         return ("gpu:0", "cpu") if _gpu_provider() else ("cpu",)
+
+    def describe(self, device: str) -> str:
+        return "" if device == "cpu" else (_gpu_provider() or "").removesuffix("ExecutionProvider")
+
+    def emulated(self) -> tuple[str, ...]:
+        return ()
 
     def precisions(self, device: str) -> tuple[str, ...]:
         return ("fp32",)
@@ -49,8 +55,12 @@ def _gpu_provider() -> str | None:
     return next((name for name in _GPUS if name in there), None)
 
 
+_BYTES = 22.0  # for each feature of a pixel, measured
+
+
 class _Session:
     backend = "onnxruntime"
+    budget: int | None = None
     precision = "fp32"
 
     def __init__(self, source: Source, device: str, threads: int | None) -> None:
@@ -63,7 +73,7 @@ class _Session:
         # The arena keeps the largest buffers of every shape that it has seen; tiles of other pictures then add up.
         options.enable_cpu_mem_arena = False
         providers: list[Any] = [_gpu_provider()] if device != "cpu" else []
-        model = str(source.path) if isinstance(source, OnnxFile) else graphs.onnx_bytes(source)
+        model = graphs.onnx_bytes(source) if isinstance(source, OurWeights) else str(source)
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=[*providers, "CPUExecutionProvider"])
         except Exception as error:
@@ -73,12 +83,17 @@ class _Session:
         self.device = device if self._session.get_providers()[0] in _GPUS else "cpu"
         self.threads: int | None = options.intra_op_num_threads if self.device == "cpu" else None
 
+    def bytes_a_pixel(self, features: float) -> float:
+        return _BYTES * features
+
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         forks.use_threads()
         try:
             result: NDArray[np.float32] = self._session.run(None, {self._input: image})[0]
         except Exception as error:
-            raise BackendError(f"onnxruntime failed on an input of shape {image.shape}: {_one_line(error)}") from None
+            raise failure(
+                self.device, f"onnxruntime failed on an input of shape {image.shape}: {_one_line(error)}"
+            ) from None
         return result
 
 

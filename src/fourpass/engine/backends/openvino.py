@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fourpass import forks
 from fourpass.engine import graphs, hardware
-from fourpass.engine.backends import Session
+from fourpass.engine.backends import Session, failure
 from fourpass.engine.sources import OnnxFile, OurWeights, Source
 from fourpass.errors import BackendError
 
@@ -24,18 +24,24 @@ class OpenVINO:
     """See `fourpass.engine.backends.Backend`."""
 
     sources: tuple[type, ...] = (OurWeights, OnnxFile)
-    bytes_a_feature = 12.5
 
     def missing(self) -> str | None:
-        if importlib.util.find_spec("openvino"):
-            return None
-        return "openvino is not installed; bring it with: pip install openvino"
+        for package in ("openvino", "onnx"):
+            if not importlib.util.find_spec(package):
+                return f"{package} is not installed; bring it with: pip install 'fourpass[openvino]'"
+        return None
 
     def preferred_device(self) -> str:
         return "cpu"
 
     def devices(self) -> tuple[str, ...]:
         return tuple(_our_name(name) for name in _core(os.getpid()).available_devices)
+
+    def describe(self, device: str) -> str:
+        return "" if device == "cpu" else str(_core(os.getpid()).get_property(_their_name(device), "FULL_DEVICE_NAME"))
+
+    def emulated(self) -> tuple[str, ...]:
+        return ()
 
     def precisions(self, device: str) -> tuple[str, ...]:
         return ("bf16", "fp32") if device == "cpu" and hardware.bf16_instructions() else ("fp32",)
@@ -44,8 +50,12 @@ class OpenVINO:
         return _Session(source, device, precision, threads)
 
 
+_BYTES = 12.5  # for each feature of a pixel, measured
+
+
 class _Session:
     backend = "openvino"
+    budget: int | None = None
 
     def __init__(self, source: Source, device: str, precision: str, threads: int | None) -> None:
         forks.use_threads()
@@ -57,7 +67,7 @@ class _Session:
             threads = hardware.usable_cpus()  # OpenVINO sees the machine's processors, not the container's share
         if threads is not None and device == "cpu":
             settings["INFERENCE_NUM_THREADS"] = threads
-        model = str(source.path) if isinstance(source, OnnxFile) else graphs.onnx_bytes(source)
+        model = graphs.onnx_bytes(source) if isinstance(source, OurWeights) else str(source)
         try:
             core = _core(os.getpid())
             # Shapes stay free: measured, that costs no speed, needs one compilation for all shapes, and a shorter one.
@@ -71,6 +81,9 @@ class _Session:
         # A request holds the buffers of one run, so that each thread that runs at the same time takes its own.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
+    def bytes_a_pixel(self, features: float) -> float:
+        return _BYTES * features
+
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         forks.use_threads()
         try:
@@ -81,7 +94,9 @@ class _Session:
             request.infer([image], share_inputs=True)
             return np.array(request.get_output_tensor(0).data)
         except RuntimeError as error:
-            raise BackendError(f"openvino failed on an input of shape {image.shape}: {_first_line(error)}") from None
+            raise failure(
+                self.device, f"openvino failed on an input of shape {image.shape}: {_first_line(error)}"
+            ) from None
         finally:
             self._idle.put(request)
 

@@ -1,8 +1,10 @@
-"""PyTorch, for who has it already: on CUDA, Intel's XPU or Apple's MPS, else on the processor. Only weights of ours."""
+"""PyTorch, for who has it already: on CUDA, Intel's XPU or Apple's MPS, else on the processor; models of spandrel's."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,17 +12,15 @@ from numpy.typing import NDArray
 
 from fourpass import forks
 from fourpass.engine import hardware
-from fourpass.engine.backends import Session
-from fourpass.engine.sources import OurWeights, Source
-from fourpass.errors import BackendError, ConfigError
-from fourpass.weights import Weights
+from fourpass.engine.backends import Session, failure
+from fourpass.engine.sources import OurWeights, Source, TorchFile
+from fourpass.errors import BackendError, ConfigError, WeightsError
 
 
 class Torch:
     """See `fourpass.engine.backends.Backend`."""
 
-    sources: tuple[type, ...] = (OurWeights,)
-    bytes_a_feature = 18.5
+    sources: tuple[type, ...] = (OurWeights, TorchFile)
 
     def missing(self) -> str | None:
         if importlib.util.find_spec("torch"):
@@ -36,6 +36,17 @@ class Torch:
         count = torch.cuda.device_count() or torch.xpu.device_count() or int(torch.backends.mps.is_available())
         return (*(f"gpu:{number}" for number in range(count)), "cpu")
 
+    def describe(self, device: str) -> str:
+        import torch
+
+        there = _their_name(device).partition(":")[0]
+        if there not in ("cuda", "xpu"):
+            return "" if device == "cpu" else there
+        return str(getattr(torch, there).get_device_name(int(device.partition(":")[2])))
+
+    def emulated(self) -> tuple[str, ...]:
+        return ()
+
     def precisions(self, device: str) -> tuple[str, ...]:
         import torch
 
@@ -45,12 +56,43 @@ class Torch:
         return ("fp32", "bf16") if cuda and torch.cuda.is_bf16_supported() else ("fp32",)
 
     def load(self, source: Source, device: str, precision: str, threads: int | None) -> Session:
+        if isinstance(source, TorchFile):
+            return _Session(_of_others(source.path), None, device, precision, threads)
         assert isinstance(source, OurWeights)
         if source.scale is None:
             raise BackendError(
                 "scores run on the backends openvino, ncnn and onnxruntime, not on torch", subject=source
             )
-        return _Session(source.weights, source.scale, device, precision, threads)
+        from fourpass.models import build
+
+        return _Session(build(source.weights), source.scale, device, precision, threads)
+
+
+def _of_others(path: Path) -> Any:
+    """Return the module that spandrel makes of a file; it unpickles no code.
+
+    Raises:
+        BackendError: spandrel is not installed.
+        WeightsError: it does not know the architecture, or the file is damaged.
+    """
+    try:
+        spandrel: Any = importlib.import_module("spandrel")
+    except ImportError as error:
+        raise BackendError(
+            f"of no architecture of ours, and {error.name}, which knows others, is not installed",
+            subject=path,
+            hint="install it with: pip install 'fourpass[spandrel]'",
+        ) from None
+    try:
+        found = spandrel.ModelLoader(device="cpu").load_from_file(str(path))
+    except Exception as error:  # spandrel raises many kinds for a file that it does not know
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"spandrel cannot load it ({line})", subject=path) from None
+    if not isinstance(found, spandrel.ImageModelDescriptor) or (found.input_channels, found.output_channels) != (3, 3):
+        raise WeightsError(
+            f"a model of {found.architecture.name} that does not turn one RGB picture into one", subject=path
+        )
+    return found.model
 
 
 def _their_name(device: str) -> str:
@@ -63,10 +105,14 @@ def _their_name(device: str) -> str:
     return device.replace("gpu", "cuda" if torch.cuda.is_available() else "xpu")
 
 
+_BYTES = 18.5  # for each feature of a pixel, measured
+
+
 class _Session:
     backend = "torch"
+    budget: int | None = None
 
-    def __init__(self, weights: Weights, scale: int, device: str, precision: str, threads: int | None) -> None:
+    def __init__(self, network: Any, scale: int | None, device: str, precision: str, threads: int | None) -> None:
         import torch
 
         forks.use_threads()
@@ -78,14 +124,15 @@ class _Session:
                 ),
                 hint="set OMP_NUM_THREADS, or take another backend",
             )
-        from fourpass.models import build
-
         self.device, self.precision = device, precision
         self.threads: int | None = torch.get_num_threads() if device == "cpu" else None
         self._scale, self._device = scale, _their_name(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        network: Any = build(weights).eval().requires_grad_(False).to(self._device)
+        network = network.eval().requires_grad_(False).to(self._device)
         self._network = network.to(memory_format=torch.channels_last)
+
+    def bytes_a_pixel(self, features: float) -> float:
+        return _BYTES * features
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
@@ -95,9 +142,10 @@ class _Session:
         try:
             with torch.inference_mode(), narrow:
                 batch = torch.from_numpy(image).to(self._device)
-                result = self._network(batch.contiguous(memory_format=torch.channels_last), self._scale)
+                batch = batch.contiguous(memory_format=torch.channels_last)
+                result = self._network(batch) if self._scale is None else self._network(batch, self._scale)
                 array: NDArray[np.float32] = np.ascontiguousarray(result.float().cpu().numpy())
         except RuntimeError as error:
             lines = str(error).splitlines() or [type(error).__name__]
-            raise BackendError(f"torch failed on an input of shape {image.shape}: {lines[0]}") from None
+            raise failure(self.device, f"torch failed on an input of shape {image.shape}: {lines[0]}") from None
         return array
