@@ -49,6 +49,11 @@ def test_products_with_neighbours_by_hand() -> None:
     assert (left, above, above_left, below_left) == (4, 2, 1, 7)
 
 
+def test_a_symmetric_fit_ends_where_the_shapes_do() -> None:
+    assert fit_symmetric(np.eye(1, 1000)[0])[0] == 0.2  # one of a thousand is not 0: more peaked than any
+    assert fit_symmetric(np.full(1000, 3.0))[0] == 10  # all of one magnitude: flatter than any
+
+
 @pytest.mark.parametrize(("mean_magnitude", "alpha"), [(np.sqrt(2 / np.pi), 2.0), (np.sqrt(0.5), 1.0)])
 def test_a_symmetric_fit_of_known_moments(mean_magnitude: float, alpha: float) -> None:
     """Of variance 1: two values whose mean magnitude is a Gaussian's, and a Laplacian's."""

@@ -266,6 +266,14 @@ def test_arguments_out_of_range(tiny, arguments, message):
         Upscaler(tiny, **arguments)
 
 
+def test_floats_may_reach_a_thousandth_beyond_0_and_1(upscaler):
+    for value in (-0.0009, 1.0009):
+        assert upscaler.upscale(np.full((4, 4), value, np.float32), 2).shape == (8, 8)
+    for value in (-0.0011, 1.0011, np.nan):
+        with pytest.raises(ImageError, match=r"it must be on 0\.\.1"):
+            upscaler.upscale(np.full((4, 4), value, np.float32), 2)
+
+
 def test_too_little_memory_says_how_much_it_takes(tiny, photo_like):
     with pytest.raises(ConfigError, match=r"max_memory, 10 MiB, is not enough .* at scale 2; it takes [34]\d\d MiB"):
         Upscaler(tiny, max_memory=10 * 2**20).upscale(photo_like, 2)
