@@ -8,17 +8,28 @@ else
 SCRIPTS = bin
 endif
 BIN = $(VENV)/$(SCRIPTS)
+# As many processes as processors, each with one thread; files stay whole, because their tests share what is costly.
+PARALLEL ?= -n auto --dist loadfile
+export OMP_NUM_THREADS ?= 1
+# From Python 3.12 on, counting lines costs hardly anything.
+CORE = $(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')")
 
-.PHONY: demo test slow check bench docs package actions release-check clean
+.PHONY: demo test coverage slow check bench docs package actions release-check clean
 
 demo: $(DEMO_VENV)/.installed  ## upscale the photos in examples/ by 4, with the core install only
 	$(DEMO_VENV)/$(SCRIPTS)/fourpass upscale examples -o demo -s 4
 	@echo "The results are in $(CURDIR)/demo:"
 	@ls demo
 
-test: check  ## lint, types, layers and the fast tests
-	$(BIN)/pytest --ignore tests/batch
-	$(BIN)/pytest tests/batch  # apart: Ray leaves signal handlers and threads of its own in the process
+test: check  ## lint, types, layers and the fast tests; make coverage shows the lines that none of them ran
+	$(BIN)/coverage erase
+	COVERAGE_CORE=$(CORE) $(BIN)/pytest $(PARALLEL) --cov --cov-report= --ignore tests/batch
+	@# apart: Ray leaves signal handlers and threads of its own in the process
+	COVERAGE_CORE=$(CORE) $(BIN)/pytest --cov --cov-append --cov-report= tests/batch
+	@echo "The tests ran $$($(BIN)/coverage report --format=total) % of the lines."
+
+coverage:  ## the lines that the last make test did not run
+	$(BIN)/coverage report --show-missing
 
 slow: $(VENV)/.installed  ## the tests that take longer
 	$(BIN)/pytest -m slow

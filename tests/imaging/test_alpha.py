@@ -43,6 +43,23 @@ def test_faint_pixels_weigh_little() -> None:
     assert filled[0, 2:].max() <= 2
 
 
+def test_many_opaque_pixels_weigh_no_more_than_one() -> None:
+    """Cells of 2x2: one of four opaque pixels, one of a single one, two hidden. By hand, a level above: 200 and 100."""
+    colours = np.zeros((4, 4, 1), np.uint8)
+    plane = np.zeros((4, 4), np.uint8)
+    colours[:2, :2], plane[:2, :2] = 200, 255
+    colours[0, 2], plane[0, 2] = 100, 255
+    filled = alpha.bleed(colours, plane)[..., 0]
+    assert filled.tolist() == [[200, 200, 100, 100]] * 2 + [[150] * 4] * 2
+
+
+def test_half_opaque_pixels_weigh_half() -> None:
+    """A cell of 64 at 255 and of 190 at 85, a third: (64 + 190 / 3) / (4 / 3) = 95.5, rounded up."""
+    colours = np.array([[[64], [190]], [[9], [9]]], np.uint8)
+    plane = np.array([[255, 85], [0, 0]], np.uint8)
+    assert alpha.bleed(colours, plane)[..., 0].tolist() == [[64, 190], [96, 96]]
+
+
 def test_without_anything_to_bleed_nothing_changes() -> None:
     colours = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
     for value in (0, 255, 7):

@@ -127,6 +127,48 @@ def test_another_decoder_agrees_on_hdr_avif(tmp_path: Path, quality: int) -> Non
     assert np.abs(files.read(tmp_path / "o.png").pixels.astype(int) - pixels).max() < 200
 
 
+# x and y of white, red, green and blue: ITU-T H.273, table 2.
+H273 = {
+    1: (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06),
+    4: (0.31, 0.316, 0.67, 0.33, 0.21, 0.71, 0.14, 0.08),
+    5: (0.3127, 0.329, 0.64, 0.33, 0.29, 0.6, 0.15, 0.06),
+    6: (0.3127, 0.329, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    7: (0.3127, 0.329, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    8: (0.31, 0.316, 0.681, 0.319, 0.243, 0.692, 0.145, 0.049),
+    9: (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046),
+    11: (0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+    12: (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+    22: (0.3127, 0.329, 0.63, 0.34, 0.295, 0.605, 0.155, 0.077),
+}
+
+
+@pytest.mark.parametrize("code", H273)
+def test_a_profile_holds_the_primaries_of_its_code(code: int) -> None:
+    """rXYZ, gXYZ and bXYZ sum to D50, and undone from it by Bradford's way they are the table's."""
+    profile = profiles.of_codes(code, 8, 3)
+    found = []
+    for name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+        at = profile.index(name, 128)
+        offset = int.from_bytes(profile[at + 4 : at + 8], "big")
+        found.append(np.frombuffer(profile, ">i4", 3, offset + 8) / 65536)
+    columns = np.array(found).T
+    np.testing.assert_allclose(columns.sum(1), [0.9642, 1, 0.8249], atol=2e-4)
+    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    x, y = H273[code][:2]
+    white = np.array([x / y, 1, (1 - x - y) / y])
+    back = np.linalg.inv(bradford) @ np.diag(bradford @ white / (bradford @ [0.9642, 1, 0.8249])) @ bradford @ columns
+    np.testing.assert_allclose((back[:2] / back.sum(0)).T.ravel(), H273[code][2:], atol=4e-4)
+
+
+@pytest.mark.parametrize(("gamma", "taken"), [(0.049, False), (0.051, True), (9.9, True), (10.1, False)])
+def test_a_gamma_that_makes_no_sense(gamma: float, taken: bool) -> None:
+    if taken:
+        assert profiles.of_gamma(gamma, None, 3)
+    else:
+        with pytest.raises(ValueError, match="gamma"):
+            profiles.of_gamma(gamma, None, 3)
+
+
 def test_profiles_are_what_littlecms_reads() -> None:
     """White stays white, and a Display P3 profile agrees with the one that libvips packs."""
     image = pyvips.Image.new_from_array(make.random_pixels(16, 16, 3)).copy(interpretation="srgb")

@@ -43,6 +43,8 @@ def test_discrimination() -> None:
     """Truth: log(4/3). Upscaled: the mean of log 2 and log 4."""
     loss = losses.discrimination(torch.tensor([math.log(3)]), [torch.zeros(2), torch.tensor([math.log(3)])])
     assert loss.item() == pytest.approx(math.log(4 / 3) + (math.log(2) + math.log(4)) / 2)
+    loss = losses.discrimination(torch.tensor([math.log(3), 0.0]), [torch.zeros(2), torch.zeros(2)])
+    assert loss.item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2 + math.log(2))
 
 
 def test_weights_are_the_papers() -> None:

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 torch = pytest.importorskip("torch")
 
 from fourpass.losses.reconstruction import grid_error, low_frequency_error, maps_error, mean_squared_error  # noqa: E402
-from fourpass.losses.vgg import SRGAN_SCALE, feature_distance  # noqa: E402
+from fourpass.losses.vgg import feature_distance  # noqa: E402
 from fourpass.models.vgg import VGG  # noqa: E402
 
 
@@ -74,7 +74,8 @@ def test_feature_distance(activated):
     upscaled.requires_grad_()
     loss = feature_distance(network, truth, upscaled, "conv2_2", activated=activated)
     difference = network(truth, "conv2_2", activated) - network(upscaled, "conv2_2", activated)
-    torch.testing.assert_close(loss, (SRGAN_SCALE * difference).square().mean())
+    # SRGAN's factor, section 3.2; features of random weights are small, so that a relative error counts.
+    torch.testing.assert_close(loss, (difference / 12.75).square().mean(), rtol=1e-4, atol=0)
     loss.backward()
     assert upscaled.grad.abs().sum() > 0
     assert feature_distance(network, truth, truth, "conv2_2") == 0

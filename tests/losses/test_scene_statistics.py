@@ -41,6 +41,39 @@ def test_they_are_moments_of_what_niqe_fits() -> None:
     np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=2e-4)
 
 
+def test_a_faint_picture_by_a_direct_transcription() -> None:
+    """Differences of one grey level, where what keeps the divisor and its slope above 0 counts: 1 and 1e-4."""
+    levels = np.full((24, 24), 100.0)
+    levels[5::7, 3::6] += 1
+    picture = torch.from_numpy(levels).float().expand(1, 3, 24, 24)
+    plane = np.rint(luma(np.repeat(levels[..., None], 3, axis=2)))
+    assert np.unique(plane).tolist() == [102, 103]
+    offsets = np.arange(-3, 4)
+    window = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * (7 / 6) ** 2))
+    window /= window.sum()
+    around = np.lib.stride_tricks.sliding_window_view(plane - plane.mean(), (7, 7))
+    mean = (around * window).sum((2, 3))
+    variance = (around**2 * window).sum((2, 3)) - mean**2
+    normal = (around[..., 3, 3] - mean) / (np.sqrt(variance + 1e-4) + 1)
+    found = scene_statistics(picture)[0].numpy()
+    wanted = [np.abs(normal).mean(), np.sqrt((normal**2).mean() + 1e-8)]
+    product = normal[:, :-1] * normal[:, 1:]
+    wanted += [product.clip(min=0).mean(), (-product).clip(min=0).mean()]
+    wanted += [np.sqrt((part**2).mean() + 1e-8) for part in (product.clip(min=0), product.clip(max=0))]
+    np.testing.assert_allclose(found[:6], wanted, rtol=2e-4)
+
+
+def test_directions_without_variance_count_as_a_millionth_of_the_largest() -> None:
+    """Length 2 along a direction of variance 4, and 0.01 along one of none: 2^2 / 4 and 0.01^2 / (4 * 1e-6)."""
+    covariance = torch.zeros(36, 36)
+    covariance[0, 0] = 4
+    whitening = StatisticsBias(covariance).whitening
+    for place, length, wanted in ((0, 2.0, 1.0), (7, 0.01, 25.0)):
+        away = torch.zeros(36)
+        away[place] = length
+        assert float((away @ whitening).square().sum()) == pytest.approx(wanted, rel=1e-4)
+
+
 def test_neighbours_are_those_of_the_metric() -> None:
     """A texture that is like its neighbours to the left, above and along the diagonals in four degrees."""
     noise = np.random.default_rng(4).normal(0, 20, (98, 98))
@@ -67,7 +100,9 @@ def test_flat_patches_have_a_finite_slope() -> None:
     flat = torch.full((1, 3, 32, 32), 77.0, requires_grad=True)
     found = scene_statistics(flat)
     found.sum().backward()
-    assert found.max().item() < 1e-3
+    # Means are 0; the root of what is 0 is of 1e-8, so that it has a slope.
+    wanted = torch.tensor(([0, 1e-4] + [0, 0, 1e-4, 1e-4] * 4) * 2)
+    torch.testing.assert_close(found.detach()[0], wanted, rtol=1e-3, atol=1e-9)
     assert flat.grad is not None
     assert flat.grad.isfinite().all()
 

@@ -47,6 +47,29 @@ def test_reads_what_scipy_writes(tmp_path: Path, content: dict[str, object], com
     np.testing.assert_array_equal(found["record"]["linear"], [[1.0], [2.0]])
 
 
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_reads_every_kind_of_number(tmp_path: Path, kind: str) -> None:
+    numbers = np.array([[0, 1, 100], [3, 4, 127]], kind)
+    savemat(tmp_path / "a.mat", {"x": numbers})
+    found = read_mat(tmp_path / "a.mat")["x"]
+    np.testing.assert_array_equal(found, numbers)
+    assert found.dtype == kind
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("stored", "encoding"), [(16, "utf-8"), (17, "utf-16"), (4, "utf-16"), (18, "utf-32")])
+def test_reads_characters_of_every_width(tmp_path: Path, order: str, stored: int, encoding: str) -> None:
+    text = "width"
+    content = text.encode(encoding + ("" if encoding == "utf-8" else "-le" if order == "<" else "-be"))
+    body = struct.pack(order + "IIII", 6, 8, 4, 0) + struct.pack(order + "IIii", 5, 8, 1, len(text))
+    name = struct.pack(order + "I4s", (1 << 16) + 1, b"x")  # the small form: size and type in one word
+    body += name + struct.pack(order + "II", stored, len(content)) + content + bytes(-len(content) % 8)
+    path = tmp_path / "a.mat"
+    mark = b"\x00\x01IM" if order == "<" else b"\x01\x00MI"
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + mark + struct.pack(order + "II", 14, len(body)) + body)
+    assert read_mat(path) == {"x": text}
+
+
 def test_reads_the_other_byte_order(tmp_path: Path) -> None:
     flags = struct.pack(">IIII", 6, 8, 6, 0)  # an array of doubles
     shape = struct.pack(">IIii", 5, 8, 1, 2)

@@ -93,6 +93,23 @@ def test_lr_psnr_of_bicubic_and_of_a_shift(picture: np.ndarray) -> None:
     assert lr_psnr(picture.astype(np.float64), low) > 45  # differs by rounding alone
 
 
+@pytest.mark.parametrize("size", [(40, 62), (40, 58), (40, 30), (60, 60), (20, 60), (20, 30), (10, 15), (41, 30)])
+def test_lr_psnr_refuses_a_picture_of_another_shape(size: tuple[int, int]) -> None:
+    """Of 30x20 pixels: one side too long or short by a whole cell, the wrong way round, or not enlarged at all."""
+    rows, columns = size
+    with pytest.raises(MetricError, match=f"{columns}x{rows} is not 30x20 upscaled; give the result and its own input"):
+        lr_psnr(np.full((rows, columns, 3), 9, np.uint8), np.full((20, 30, 3), 9, np.uint8))
+
+
+@pytest.mark.parametrize("size", [(40, 60), (40, 61), (40, 59), (30, 45), (21, 31)])
+def test_lr_psnr_takes_sides_that_were_rounded(size: tuple[int, int]) -> None:
+    low = np.full((20, 30, 3), 100, np.uint8)
+    assert lr_psnr(np.full((*size, 3), 100, np.uint8), low) == math.inf
+    # 10 of 255 everywhere: 20 log10(25.5)
+    for dtype in (np.uint8, np.float32):
+        assert lr_psnr(np.full((*size, 3), 110, dtype), low) == pytest.approx(28.1308036, abs=1e-5)
+
+
 def test_lr_psnr_refuses_sizes_that_do_not_belong_together(picture: np.ndarray) -> None:
     for other in (picture, picture[:50, :50], picture[:0]):
         with pytest.raises(FourpassError):

@@ -128,7 +128,7 @@ def test_start_weights_hand_on_their_lineage(monkeypatch, photos, tmp_path):
     [
         (lambda c: [*c, "--set", "crop_boarder=4"], "unknown key 'crop_boarder'"),
         (lambda c: [*c, "--set", "batch=-4"], "batch = -4 is negative"),
-        (lambda c: [*c, "--recipe", "none.toml"], "none.toml: cannot be read"),
+        (lambda c: [*c, "--recipe", "none.toml"], "none.toml: no such recipe file or packaged recipe"),
         (lambda c: [*c, "--data", "none"], "none: no such folder"),
         (lambda c: [*c, "--init", "none"], "none: no such weights file"),
         (lambda c: [*c, "--init", "eusr"], "eusr: weights with features 64, but the recipe has 4"),

@@ -107,6 +107,32 @@ def test_keep_colour_sees_through_clipping() -> None:
     assert np.clip(keep_colour(output, low), 0, 255).mean() == pytest.approx(254, abs=1.5)
 
 
+@pytest.mark.parametrize(
+    ("cell", "target", "added"),
+    [
+        # 262 shows as 255: the mean is 3.5 short, then (255 + 249.5) / 2 = 252.25 is 1.75 short, which counts twice.
+        ((262, 246), 254, 3.5 + 2 * 1.75),
+        # Three of four clip, so that 1/4 of each gain shows: 2.75 short, 2.0625 by two, 1.03125 by two.
+        ((270, 270, 270, 240), 254, 2.75 + 2 * 2.0625 + 2 * 1.03125),
+    ],
+)
+def test_each_round_of_keep_colour_by_hand(cell: tuple[int, ...], target: int, added: float) -> None:
+    low = np.full((9, 9, 3), target, np.float32)
+    pixels = np.array(cell * 2 if len(cell) == 2 else cell, np.float32).reshape(2, 2)
+    output = np.tile(pixels, (9, 9))[..., None].repeat(3, axis=2)
+    np.testing.assert_allclose(keep_colour(output, low) - output, added, atol=2e-4)
+
+
+def test_keep_colour_looks_over_two_squares_of_five() -> None:
+    """One input pixel in the middle lacks 100: a box of 5 over a box of 5 makes it a pyramid 9 wide, its top 100/25."""
+    low = np.full((13, 13, 1), 100, np.float32)
+    low[6, 6] = 200
+    output = np.full((26, 26, 1), 100, np.float32)
+    slope = np.array([0, 0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 0]) / 25
+    wanted = output + imresize((100 * np.outer(slope, slope))[..., None], 2)
+    np.testing.assert_allclose(keep_colour(output, low, gains=(1.0,)), wanted, atol=1e-3)
+
+
 def test_disagreement_by_hand() -> None:
     faithful = np.zeros((5, 5, 3), np.uint8)
     perceptual = faithful.copy()

@@ -70,6 +70,31 @@ def test_gray_and_sixteen_bits_score_as_the_same_picture(scorer: Scorer) -> None
     assert scorer.score(gray[..., None].astype(np.uint16) * 257).mean == pytest.approx(expected, abs=1e-4)
 
 
+def test_scores_through_a_session_of_known_answers() -> None:
+    """Of one patch all people say 3, of the other half say 5 and half 7: of both, a half, a quarter and a quarter."""
+    answers = np.zeros((2, 10), np.float32)
+    answers[0, 2], answers[1, 4], answers[1, 6] = 1, 0.5, 0.5
+    scorer = object.__new__(Scorer)
+    scorer._session = type("Session", (), {"run": staticmethod(lambda batch: answers[: len(batch)])})()
+    found = scorer.score(np.zeros((192, 288, 3), np.uint8))
+    assert found.places.tolist() == [[0, 0, 192, 192], [0, 96, 192, 192]]
+    assert found.patches.tolist() == [3, 6]
+    assert found.mean == pytest.approx(4.5)
+    assert found.spread == pytest.approx(np.sqrt((2 * 1.5**2 + 0.5**2 + 2.5**2) / 4))
+
+
+def test_a_map_by_hand() -> None:
+    """One patch at the middle of the scale on black and white: 0.45 of the gray, 0.55 of (235, 235, 150)."""
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:, 20:] = 255
+    score = Score(5.0, 1.0, np.full(10, 0.1), np.array([5.0]), np.array([[0, 0, 40, 40]]))
+    tinted = heat_map(image, score, 3.0, 7.0)
+    assert tinted[7, 3].tolist() == [129, 129, 82]
+    assert tinted[7, 33].tolist() == [244, 244, 197]
+    assert heat_map(image, score, 6.0, 7.0)[0, 0].tolist() == [99, 16, 22]  # 0.55 of (180, 30, 40), the coldest
+    assert heat_map(image, score, 3.0, 4.0)[0, 0].tolist() == [26, 32, 77]  # of (48, 58, 140)
+
+
 @pytest.mark.parametrize("size", [(192, 192), (100, 500), (33, 40), (1000, 700), (6000, 9000)])
 def test_patches_lie_inside_and_reach_every_edge(size: tuple[int, int]) -> None:
     places = patch_places(*size)

@@ -11,7 +11,7 @@ import pyvips
 
 from fourpass import DEFAULT_MODEL
 from fourpass import weights as weights_module
-from fourpass.engine import graphs, hardware
+from fourpass.engine import backends, graphs, hardware
 from fourpass.errors import BackendError, ConfigError, ImageError, WeightsError
 from fourpass.imaging.resize import imresize
 from fourpass.upscaling import dial, network, tiling
@@ -266,6 +266,14 @@ def test_arguments_out_of_range(tiny, arguments, message):
         Upscaler(tiny, **arguments)
 
 
+def test_floats_may_reach_a_thousandth_beyond_0_and_1(upscaler):
+    for value in (-0.0009, 1.0009):
+        assert upscaler.upscale(np.full((4, 4), value, np.float32), 2).shape == (8, 8)
+    for value in (-0.0011, 1.0011, np.nan):
+        with pytest.raises(ImageError, match=r"it must be on 0\.\.1"):
+            upscaler.upscale(np.full((4, 4), value, np.float32), 2)
+
+
 def test_too_little_memory_says_how_much_it_takes(tiny, photo_like):
     with pytest.raises(ConfigError, match=r"max_memory, 10 MiB, is not enough .* at scale 2; it takes [34]\d\d MiB"):
         Upscaler(tiny, max_memory=10 * 2**20).upscale(photo_like, 2)
@@ -286,6 +294,29 @@ def test_tiles_follow_the_memory(tiny, monkeypatch):
     assert side() == sides[1]
     monkeypatch.setattr(hardware, "free_memory", lambda: 2**40)
     assert side() < sides[3]
+
+
+# Bytes for each feature of an output pixel, measured (docs/explanation/engine.md).
+BYTES_A_FEATURE = {"openvino": 12.5, "ncnn": 70, "onnxruntime": 22, "torch": 18.5}
+
+
+@pytest.mark.parametrize("backend", backends.BACKENDS)
+@pytest.mark.parametrize(("scale", "exact", "halo"), [(2, True, 8), (4, True, 8), (4, False, 16), (8, True, 0)])
+def test_the_largest_tile_that_fits_each_backend(tiny, backend, scale, exact, halo):
+    """As few tiles as fit 900 MiB, counted out: 320 for the process, the tile's pixels, three bands of its height."""
+    wide = replace(network.ours({scale: tiny}), widths={scale: 48}, halo=halo)
+    picture = np.broadcast_to(np.uint8(0), (700, 3000, 3))
+    a_pixel = (BYTES_A_FEATURE[backend] * 48 + 64) * scale * scale
+    a_row = 3 * (2 if exact else 18) * scale * scale * 3000
+    side = next(t for t in range(700, 15, -1) if t * t * a_pixel + t * a_row <= 580 * 2**20)
+    limits = tiling.Limits(None, 900 * 2**20, exact, False)
+    planned = tiling.plan(wide, backends.get(backend).bytes_a_feature, picture, scale, limits)
+    assert [len(spans) for spans in planned] == [-(-(length - 2 * halo) // (side - 2 * halo)) for length in (700, 3000)]
+    assert planned[1][0].stop == min(side, -(-(3000 - 2 * halo) // len(planned[1])) + 2 * halo)
+
+
+def test_each_backend_takes_what_was_measured():
+    assert {name: backends.get(name).bytes_a_feature for name in backends.BACKENDS} == BYTES_A_FEATURE
 
 
 def test_weights_that_overflow_are_not_passed_on(tiny, photo_like):
