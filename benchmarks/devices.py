@@ -21,7 +21,7 @@ SCALE = 4
 
 def rows(models: list[str], threads: int, side: int) -> dict[str, Callable[[], object]]:
     """Return what runs once, by its label."""
-    from fourpass.engine.choice import Engine
+    from fourpass.engine.engine import Engine
 
     from fourpass.engine import backends, hardware
 

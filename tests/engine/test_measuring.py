@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 
 from fourpass.engine import backends, measuring
 from fourpass.engine.measuring import Way

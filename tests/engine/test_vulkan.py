@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from fourpass.engine.choice import Engine
+from fourpass.engine.engine import Engine
 
 from fourpass.engine import backends
 from fourpass.engine.backends import DeviceLost, ncnn, ncnn_worker

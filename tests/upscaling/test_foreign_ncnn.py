@@ -107,7 +107,7 @@ def test_weights_that_are_missing_or_cut_short(tmp_path, capfd):
 
 
 def test_memory_is_read_from_the_graph():
-    """Compared with what was measured: docs/engine.md."""
+    """Compared with what was measured: docs/explanation/engine.md."""
     measured = {("eusr", 2): 18387, ("eusr", 4): 42170, ("swift", 2): 2813, ("swift", 4): 3128, ("swift", 8): 6409}
     for (name, scale), expected in measured.items():
         param, _ = graphs.write(load(name), scale, NcnnLayers).files()

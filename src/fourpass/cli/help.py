@@ -30,7 +30,7 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "upscale": {
         "What": ("inputs", "output", "model"),
         "How large": ("scale", "width", "height", "longest", "megapixels", "fit"),
-        "How it looks": ("strength", "consistency", "self_ensemble"),
+        "How it looks": ("strength", "restore", "consistency", "self_ensemble"),
         "Files": ("ext", "quality", "suffix", "strip", "recursive", "resume", "dry_run", "report"),
         "Speed and memory": ("device", "threads", "max_memory", "tile", "fp32"),
     },
@@ -42,7 +42,7 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "batch": {
         "What": ("model",),
         "How large": ("scale", "longest", "megapixels"),
-        "How it looks": ("strength",),
+        "How it looks": ("strength", "restore"),
         "Files": ("ext", "quality", "strip"),
         "Speed": ("workers", "threads", "fp32", "address"),
     },

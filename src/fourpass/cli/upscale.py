@@ -52,7 +52,7 @@ def upscale(
         None, metavar="MASK", help="Vary the strength across the image: black in MASK is 0, white is 1."
     ),
     restore: str = typer.Option(
-        "auto", help="0: as it is ... 1: cleaned of JPEG blocks, noise and blur; auto: as much as each picture needs."
+        "auto", help="From 0, as it is, to 1, cleaned of JPEG blocks, noise and blur; auto: as each picture needs."
     ),
     perceptual: str | None = typer.Option(
         None, metavar="MODEL", help="The perceptual model to blend with -n. Default: its packaged partner."

@@ -43,7 +43,7 @@ class Session(Protocol):
     def budget(self) -> int | None: ...
 
     def bytes_a_pixel(self, features: float) -> float:
-        """Return the memory that `run` takes for each pixel of its input, measured (docs/engine.md).
+        """Return the memory that `run` takes for each pixel of its input, measured (docs/explanation/engine.md).
 
         Args:
             features: channels of the network's widest layers, times their pixels for each pixel of the input.

@@ -17,7 +17,7 @@ from fourpass.engine.graphs import ncnn_files
 from fourpass.engine.sources import NcnnFiles, OurWeights, Source
 from fourpass.errors import BackendError
 
-_MARGIN = 1.15  # over the estimate from the graph; docs/engine.md compares it with measurements
+_MARGIN = 1.15  # over the estimate from the graph; docs/explanation/engine.md compares it with measurements
 _SHARE = 0.7  # of a GPU's free memory: others use it too
 _NEAR = 1.0  # levels of 255 that half precision may be off
 

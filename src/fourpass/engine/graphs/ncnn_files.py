@@ -83,7 +83,7 @@ def bytes_a_pixel(layers: list[Layer]) -> float:
 
     What is alive at the worst moment, a copy of the largest value, and the work space of each size of convolution:
     ncnn keeps those for the next.
-    Compared with measurements in docs/engine.md.
+    Compared with measurements in docs/explanation/engine.md.
     """
     uses = Counter(name for layer in layers for name in layer.inputs)
     sizes: dict[str, _Size] = {}
