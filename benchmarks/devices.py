@@ -21,12 +21,11 @@ SCALE = 4
 
 def rows(models: list[str], threads: int, side: int) -> dict[str, Callable[[], object]]:
     """Return what runs once, by its label."""
-    from fourpass.engine.engine import Engine
-
     from fourpass.engine import backends, hardware
 
     # First, so that its threads sleep while they wait; peers then run in the same library.
     from fourpass.engine.backends.ncnn_network import module
+    from fourpass.engine.engine import Engine
     from fourpass.engine.sources import OurWeights
     from fourpass.weights import load
 

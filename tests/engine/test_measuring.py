@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from fourpass.engine.engine import Engine
 
 from fourpass.engine import backends, measuring
+from fourpass.engine.engine import Engine
 from fourpass.engine.measuring import Way
 from fourpass.engine.sources import OnnxFile, OurWeights
 from fourpass.errors import BackendError

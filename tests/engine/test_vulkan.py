@@ -7,10 +7,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from fourpass.engine.engine import Engine
 
 from fourpass.engine import backends
 from fourpass.engine.backends import DeviceLost, ncnn, ncnn_worker
+from fourpass.engine.engine import Engine
 from fourpass.engine.sources import OurWeights
 from fourpass.upscaling.upscaler import Upscaler
 
