@@ -100,10 +100,11 @@ def attempt(package: Path, place: Path) -> dict[str, str]:
 
 
 def run_tests(package: Path, place: Path, environment: dict[str, str]) -> None:
-    """Unpack an sdist, see that every test can be collected, and run some against what was installed from it."""
+    """Unpack an sdist, see that every test can be collected, and run some, on the code beside them."""
     with tarfile.open(package) as archive:
         archive.extractall(place, filter="data")
     (unpacked,) = place.iterdir()
+    environment = {**environment, "PYTHONPATH": str(unpacked / "src")}
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     for arguments in (["--collect-only", "-qq"], [f"tests/{name}" for name in TESTS]):
         subprocess.run([*pytest, *arguments], cwd=unpacked, env=environment, check=True)

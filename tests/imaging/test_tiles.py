@@ -23,6 +23,13 @@ def test_by_hand():
     assert [span.stop - span.start for span in spans(122, 60, 10)] == [54, 54, 54]
 
 
+def test_no_pixel_fades_between_three_tiles():
+    # Six tiles of 44 in 61 lie 3 or 4 apart. Half of what two share would be 20; a step of 3 leaves room for 2.
+    cut = spans(61, 44, 20, blend=True)
+    assert [span.start for span in cut] == [0, 3, 7, 10, 14, 17]
+    assert [span.fade_out for span in cut] == [2, 2, 2, 2, 2, 0]
+
+
 @given(
     length=st.integers(1, 900),
     halo=st.integers(0, 30),

@@ -268,6 +268,23 @@ def test_arguments_out_of_range(tiny, arguments, message):
         Upscaler(tiny, **arguments)
 
 
+def test_the_smallest_arguments_that_are_taken(tiny):
+    Upscaler(tiny, tile=16)
+    with pytest.raises(ConfigError, match="is not enough for the smallest tile"):
+        Upscaler(tiny, max_memory=1).upscale(np.zeros((8, 8, 3), np.uint8), 2)
+    assert not Upscaler(tiny).decides
+
+
+def test_white_of_every_dtype_is_white_to_the_network(upscaler):
+    """The same picture in three dtypes comes out the same but for rounding."""
+    grey = np.random.default_rng(8).integers(0, 256, (9, 7, 3), np.uint8)
+    wanted = upscaler.upscale(grey, 2).astype(float)
+    deep = upscaler.upscale(grey.astype(np.uint16) * 257, 2) / 257
+    floating = upscaler.upscale((grey / 255).astype(np.float32), 2) * 255
+    assert np.abs(deep - wanted).max() <= 0.51
+    assert np.abs(floating - wanted).max() <= 0.51
+
+
 def test_floats_may_reach_a_thousandth_beyond_0_and_1(upscaler):
     for value in (-0.0009, 1.0009):
         assert upscaler.upscale(np.full((4, 4), value, np.float32), 2).shape == (8, 8)
