@@ -68,7 +68,7 @@ def load(model: Model, positions: Mapping[str, float], engine: Engine, *, keep_c
         return _of_family(model, *found, positions, keep_colour)
     if positions:
         axis = next(iter(positions))
-        raise ConfigError(f"{axis} is a dial of the packaged models ({_with_dials()}), not of {_name(model)}")
+        raise ConfigError(f"{axis} is a dial of the packaged models ({_with_dial(axis)}), not of {_name(model)}")
     if isinstance(model, Blend):
         return _blended(model, engine, keep_colour)
     if _is_foreign(model):
@@ -164,8 +164,8 @@ def _weights(model: ModelName) -> Weights:
     return conversion.load(model)
 
 
-def _with_dials() -> str:
-    return ", ".join(name for name, known in family.families().items() if known.axes) or "none is installed"
+def _with_dial(axis: str) -> str:
+    return ", ".join(name for name, known in family.families().items() if axis in known.axes) or "none is installed"
 
 
 def _name(model: Model) -> str:
