@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from fourpass.cli import words as words_of
 from fourpass.cli.app import app
 from fourpass.errors import ConfigError
 from fourpass.evaluation.figures import PANELS
@@ -174,7 +175,7 @@ def test_missing_data_are_named_with_their_page_and_place(tmp_path):
 def test_mistakes_are_named(words, message):
     result = CliRunner().invoke(app, ["reproduce", "all", *words])
     assert isinstance(result.exception, ConfigError)
-    assert message in str(result.exception)
+    assert message in words_of.line(result.exception)
 
 
 def test_the_document_says_what_the_code_says():

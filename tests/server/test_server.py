@@ -353,10 +353,10 @@ def test_the_document_describes_the_form(api):
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [
-        ({"port": 0}, "--port 0"),
-        ({"port": 70_000}, "--port"),
-        ({"queue": -1}, "--queue -1"),
-        ({"token": "short"}, "--token"),
+        ({"port": 0}, "^port 0 is not positive"),
+        ({"port": 70_000}, "^port 70000 is not below"),
+        ({"queue": -1}, "^queue -1 is not positive"),
+        ({"token": "short"}, "^the token is shorter"),
     ],
 )
 def test_bad_settings_are_named(bounds, words):

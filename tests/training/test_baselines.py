@@ -189,7 +189,7 @@ def test_batch_norm_statistics_are_exported(photos, cache, start):
 
 
 def test_start_weights_are_wanted_and_checked(photos, cache, vgg, start):
-    with pytest.raises(ConfigError, match="srgan-mse starts from weights of srresnet-mse: train that first"):
+    with pytest.raises(ConfigError, match=r"srgan-mse starts from weights of srresnet-mse, .*; train that first"):
         prepared("srgan-mse", photos, cache)
     with pytest.raises(WeightsError, match="weights of vgg, but this phase trains srresnet"):
         prepared("srgan-mse", photos, cache, init=vgg)

@@ -54,6 +54,7 @@ WORDS: Final = {
     "metrics": Words(reason="--metrics takes one metric or more, each once"),
     "name-methods": Words("name one of them: --methods NAME=..."),
     "no-method": Words(reason="--methods names no method"),
+    "recipes": Words(reason="--{reason}"),
     "results": Words("measure all of them in one fourpass evaluate, and give its summary.csv with --results"),
     "scale": Words("choose another --scale"),
     "workers": Words("use fewer: --workers 1"),

@@ -75,7 +75,7 @@ class ReproductionPlan:
             ConfigError: an unknown kind.
         """
         if self.kind not in KINDS:
-            raise ConfigError(f"recipes {self.kind} is not one of {', '.join(KINDS)}")
+            raise ConfigError(f"recipes {self.kind} is not one of {', '.join(KINDS)}", key="recipes")
         return [*self._networks(), *self._ablations(), *self._compared(), *self._tables()]
 
     @property
