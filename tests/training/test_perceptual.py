@@ -378,8 +378,29 @@ def test_frozen_parts_keep_their_weights(make: Any) -> None:
 def test_other_networks_weights_are_refused(make: Any, start: dict[str, str]) -> None:
     with pytest.raises(WeightsError, match="weights of eusr, not of a score predictor"):
         make(aesthetic=start["init"])
-    with pytest.raises(WeightsError, match="weights of nima; this phase starts from eusr"):
+    with pytest.raises(WeightsError, match="weights of nima that lack x2, x4 or x8; this phase starts from eusr"):
         make(init=start["aesthetic"])
+
+
+def test_any_network_with_the_three_scales_can_be_trained(make: Any, tmp_path: Path) -> None:
+    from fourpass.models.swift import Swift
+
+    torch.manual_seed(2)
+    for scales, name in (((2, 4, 8), "whole"), ((2, 4), "lacking")):
+        state = {key: value.numpy() for key, value in Swift(4, 1, scales).state_dict().items()}
+        numbers = {"features": 4, "blocks": 1, "scales": list(scales)}
+        metadata = weights.Metadata("swift", numbers, "test-swift", "noise", 7, "Apache-2.0")
+        weights.save(weights.Weights(state, metadata), tmp_path / f"{name}.safetensors", half=False)
+    phase = make(init=str(tmp_path / "whole.safetensors"))
+    before = {name: value.clone() for name, value in phase.networks["generator"].state_dict().items()}
+    assert np.isfinite(float(one_step(phase)["loss"]))
+    after = phase.networks["generator"].state_dict()
+    assert all(
+        (after[f"final_conv.{scale}.weight"] != before[f"final_conv.{scale}.weight"]).any()
+        for scale in ("x2", "x4", "x8")
+    )
+    with pytest.raises(WeightsError, match="weights of swift that lack x2, x4 or x8"):
+        make(init=str(tmp_path / "lacking.safetensors"))
 
 
 def test_a_predictor_of_the_other_kind_is_refused(make: Any, start: dict[str, str], tmp_path: Path) -> None:

@@ -389,7 +389,7 @@ class TestStrength:
         files = [str(tmp_path / f"{name}.safetensors") for name in ("eusr", "fourpass")]
         found = Upscaler(blend(*files, 0.25)).upscale(photo_like, 2)
         np.testing.assert_array_equal(found, expected)
-        with pytest.raises(WeightsError, match="the weights of an ONNX file cannot be blended"):
+        with pytest.raises(WeightsError, match="the weights of such a file cannot be blended"):
             Upscaler(blend(pair[0], "a.onnx"))
 
     @pytest.mark.parametrize("strength", [0, 0.3, 1])

@@ -20,6 +20,7 @@ from fourpass.conversion.graphdef import read_constants
 from fourpass.errors import WeightsError, missing_extra
 from fourpass.weights import Metadata, Weights
 from fourpass.weights import load as load_ours
+from fourpass.weights.file import is_ours
 
 Tensors = Mapping[str, NDArray[np.float32]]
 # What a converter returns: our architecture's name, its numbers, its tensors under our names.
@@ -91,7 +92,8 @@ def load(name: str | os.PathLike[str]) -> Weights:
 
 def is_unknown(name: str | os.PathLike[str]) -> bool:
     """Say whether a file holds whole PyTorch weights of an architecture that is not known here."""
-    if Path(name).suffix.lower() not in (".pt", ".pth", ".ckpt", ".safetensors"):
+    suffix = Path(name).suffix.lower()
+    if suffix not in (".pt", ".pth", ".ckpt", ".safetensors") or (suffix == ".safetensors" and is_ours(name)):
         return False
     try:
         tensors = read_tensors(Path(name))

@@ -53,7 +53,8 @@ class Engine:
             precision = offered[0]
         elif precision not in offered:
             raise ConfigError(
-                f"precision {precision} is not one that {self.backend} runs well here ({', '.join(offered)})",
+                f"precision {precision} is not one that {self.backend} runs well on this machine "
+                f"({', '.join(offered)})",
                 hint="take auto",
             )
         self.precision = precision

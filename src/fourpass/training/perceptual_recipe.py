@@ -36,7 +36,7 @@ class PerceptualRecipe(_Weighted):
 
     Attributes:
         weight_NAME: of each of `fourpass.losses.terms.TERMS`; 0 leaves one out.
-        init: EUSR weights to start from: a packaged name or a file.
+        init: weights to start from, with x2, x4 and x8: a packaged name or a file.
         verdict, discriminator_width, discriminator_layers, view: see `fourpass.models.discriminator.Discriminator`.
         frozen: parts of the network that keep their weights (``shared`` say): with all but `upscaling` and `final_conv`
             frozen a step costs a third less, and each scale's path stays independent of the others.

@@ -162,6 +162,15 @@ def locate(name: str | os.PathLike[str]) -> Path:
     raise WeightsError(f"no such weights file, and not one of the packaged ones ({known})", subject=name)
 
 
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file claims to be weights of fourpass, damaged or not."""
+    try:
+        with _opened(Path(path)) as handle:
+            return str((handle.metadata() or {}).get("format", "")) == FORMAT
+    except WeightsError:
+        return False
+
+
 def available() -> list[str]:
     """Names of the packaged weights, sorted."""
     return sorted(file.stem for file in PACKAGED.glob("*.safetensors"))
