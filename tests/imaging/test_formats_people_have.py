@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fourpass.errors import ImageError
-from fourpass.imaging import files, reader
+from fourpass.imaging import files, formats, reader
 
 RGB = make.random_pixels(40, 56, 3)
 TIFF = make.encode(RGB, "TIFF")
@@ -153,3 +153,15 @@ def test_heif_that_cannot_be_decoded_is_refused_from_its_header_on() -> None:
     heic = stream.getvalue().replace(b"avif", b"heic").replace(b"av01", b"hvc1").replace(b"av1C", b"hvcC")
     with pytest.raises(ImageError, match="this build of libvips cannot decode this HEIF"):
         files.probe(heic, name="x")
+
+
+def test_what_is_written_when_nobody_chooses():
+    """Photos stay as small and as deep as they were; the rest stays exact."""
+    assert {key: formats.written_as(key) for key in formats.FORMATS if key not in formats.WRITTEN} == {
+        "heif": "avif",
+        "jxl": "avif",
+        "jp2": "png",
+        "ppm": "png",
+        "bmp": "png",
+    }
+    assert all(formats.written_as(key) == key for key in formats.WRITTEN)

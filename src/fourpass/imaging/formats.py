@@ -119,6 +119,16 @@ _OTHERS = {
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
 
 
+def written_as(key: str) -> str:
+    """Return the key of the format that a picture is written in when nobody chooses one: its own, or the nearest.
+
+    Photos in formats that cannot be written become AVIF, which is as small and as deep; the rest becomes PNG.
+    """
+    if key in WRITTEN:
+        return key
+    return "avif" if key in ("heif", "jxl") else "png"
+
+
 def of_suffix(suffix: str) -> str:
     """Return the key in `FORMATS` of a suffix with or without its dot: ``.JPG``, ``jpg``, ``tiff``.
 

@@ -92,7 +92,7 @@ def check(wanted: UpscaleOptions) -> None:
 
 def output_key(source: str, wanted: str | None = None) -> str:
     """Return the format to write: the wanted one, else the input's own, or the nearest that is written."""
-    return wanted or (source if source in formats.WRITTEN else "avif")
+    return wanted or formats.written_as(source)
 
 
 def plan(

@@ -137,7 +137,8 @@ def _pair(found: found_in.FoundInput, appended: str, key: str | None) -> FilePai
     if key is None and own is None:  # no suffix that says anything: the contents will
         return FilePair(found.source, _in_folder(found.folder, posixpath.join(head, name + appended)), None)
     if key is None:
-        key = own if own in formats.WRITTEN else "avif"
+        assert own is not None
+        key = formats.written_as(own)
     if own is None:
         stem = name
     ending = ending if own == key else formats.FORMATS[key].suffixes[0]

@@ -132,7 +132,7 @@ def _key(source: str) -> str:
     key = format_key(source)
     if key not in formats.FORMATS:
         return "png"
-    return key if key in formats.WRITTEN else "avif"
+    return formats.written_as(key)
 
 
 def _problem(
