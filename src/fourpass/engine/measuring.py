@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from fourpass.disk import atomic
 from fourpass.engine import backends, hardware
 from fourpass.engine.sources import OurWeights, Source
+from fourpass.engine.turns import cache_folder
 from fourpass.errors import FourpassError
 
 LARGE = 512 * 512  # pixels of input from which on measuring may pay
@@ -137,11 +136,7 @@ def keep(wanted: str, found: Mapping[Way, float]) -> None:
 
 def file() -> Path:
     """Return where measurements are kept."""
-    if sys.platform == "win32":
-        home = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    else:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home, "fourpass", "speeds.json")
+    return cache_folder() / "speeds.json"
 
 
 def _entries() -> dict[str, Any]:

@@ -49,6 +49,7 @@ def _look() -> list[dict[str, Any]]:
 
 def _serve(wanted: dict[str, Any], requests: BinaryIO, answers: Any) -> None:
     from fourpass.engine.backends.ncnn_network import Failed, NcnnNetwork
+    from fourpass.engine.turns import turn
     from fourpass.errors import BackendError
 
     def answer(code: int, values: np.ndarray | None = None) -> None:
@@ -77,7 +78,8 @@ def _serve(wanted: dict[str, Any], requests: BinaryIO, answers: Any) -> None:
         shape = np.frombuffer(header, "<i4")[1:]
         values = requests.read(4 * int(np.prod(shape)))
         try:
-            result = network.run(np.frombuffer(values, "<f4").reshape(shape))
+            with turn(wanted["gpu"]):
+                result = network.run(np.frombuffer(values, "<f4").reshape(shape))
         except Failed as error:
             answer(int(error.args[0]))
         else:
