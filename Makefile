@@ -21,15 +21,17 @@ demo: $(DEMO_VENV)/.installed  ## upscale the photos in examples/ by 4, with the
 	@echo "The results are in $(CURDIR)/demo:"
 	@ls demo
 
-test: check  ## lint, types, layers and the fast tests; make coverage shows the lines that none of them ran
+test: check  ## lint, types, layers and the fast tests
+	$(BIN)/pytest $(PARALLEL) --ignore tests/batch
+	@# apart: Ray leaves signal handlers and threads of its own in the process
+	$(BIN)/pytest tests/batch
+
+coverage: check  ## the same, and the lines that none of the tests ran
 	$(BIN)/coverage erase
 	COVERAGE_CORE=$(CORE) $(BIN)/pytest $(PARALLEL) --cov --cov-report= --ignore tests/batch
-	@# apart: Ray leaves signal handlers and threads of its own in the process
 	COVERAGE_CORE=$(CORE) $(BIN)/pytest --cov --cov-append --cov-report= tests/batch
-	@echo "The tests ran $$($(BIN)/coverage report --format=total) % of the lines."
-
-coverage:  ## the lines that the last make test did not run
 	$(BIN)/coverage report --show-missing
+	@echo "The tests ran $$($(BIN)/coverage report --format=total) % of the lines."
 
 slow: $(VENV)/.installed  ## the tests that take longer
 	$(BIN)/pytest -m slow

@@ -258,7 +258,21 @@ def wait_for(port):
     raise AssertionError("the server does not start")
 
 
+@pytest.fixture
+def hangs_up():
+    """Processes that are started hear SIGHUP, also where these tests run under nohup; it sets what they inherit."""
+
+    def treat(how):
+        signal.signal(signal.SIGHUP, how)
+
+    before = signal.getsignal(signal.SIGHUP)
+    treat(signal.SIG_DFL)
+    yield treat
+    treat(before)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("hangs_up")
 def test_a_signal_to_the_whole_group_ends_the_server_in_order(tmp_path, name):
     port = free_port()
     server = subprocess.Popen(
@@ -273,6 +287,26 @@ def test_a_signal_to_the_whole_group_ends_the_server_in_order(tmp_path, name):
     assert server.returncode == -getattr(signal, name)
     assert b"Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_under_nohup_a_closed_terminal_changes_nothing(tmp_path, hangs_up):
+    hangs_up(signal.SIG_IGN)
+    port = free_port()
+    server = subprocess.Popen(
+        [*CLI, "serve", "--port", str(port), "--folder", tmp_path],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        wait_for(port)
+        os.killpg(server.pid, signal.SIGHUP)
+        time.sleep(1)
+        wait_for(port)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=30)
+    assert server.returncode == -signal.SIGTERM
 
 
 def test_a_stop_finishes_what_runs_and_takes_no_more(monkeypatch):

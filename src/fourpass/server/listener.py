@@ -92,11 +92,12 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Treat a closed terminal like SIGTERM."""
+        """Treat a closed terminal like SIGTERM, unless it is to be ignored, as ``nohup`` has it."""
         with super().capture_signals(), contextlib.ExitStack() as restore:
             with contextlib.suppress(ValueError, AttributeError):  # not in the main thread; no such signal here
-                before = signal.signal(signal.SIGHUP, self.handle_exit)
-                restore.callback(signal.signal, signal.SIGHUP, before)
+                if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+                    before = signal.signal(signal.SIGHUP, self.handle_exit)
+                    restore.callback(signal.signal, signal.SIGHUP, before)
             yield
 
 
