@@ -16,9 +16,10 @@ import handlers  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from live import serving  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from fourpass.imaging import files  # noqa: E402
-from fourpass.server import about, options  # noqa: E402
+from fourpass.server import about, options, worker  # noqa: E402
 from fourpass.server.about import Speeds  # noqa: E402
 from fourpass.server.settings import Settings  # noqa: E402
 from fourpass.weights import family  # noqa: E402
@@ -244,3 +245,39 @@ def test_the_dials_are_those_of_the_weights(api):
     assert strength["ends"] == ["faithful", "perceptual"]
     assert strength["defaults"] == {str(scale): known.default("strength", scale) for scale in told["scales"]}
     assert {"name": "jpg", "max_side": 65_500} in told["formats"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    with serving(worker.start, model="swift", max_output_pixels=4_000_000) as client:
+        yield client
+
+
+def worn(quality):
+    tiles = np.random.default_rng(2).integers(60, 190, (20, 23, 3)).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(tiles.repeat(5, 0).repeat(5, 1)[:96, :112]).save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+def test_how_worn_a_photo_is_and_what_becomes_of_it(small):
+    decided = small.post("/v1/restore", files={"image": ("a.jpg", worn(60))}).json()
+    assert 0.5 < decided["restore"] <= 1
+    assert decided["reason"] == "JPEG of quality 60 by its tables"
+    report = done(small, worn(60), scale="2")["report"]
+    assert (report["restore"], report["restore_reason"]) == (decided["restore"], decided["reason"])
+    auto, by_hand, none = (
+        small.post("/v1/upscale", files={"image": ("a.jpg", worn(60))}, data={"scale": "2", "format": "png", **more})
+        for more in ({"restore": "auto"}, {"restore": str(decided["restore"])}, {"restore": "0"})
+    )
+    assert auto.status_code == 200
+    assert auto.content == by_hand.content
+    assert auto.content != none.content
+
+
+def test_restore_out_of_range_and_a_model_without_it(small, api):
+    for value in ("2", "-0.1", "much", "nan"):
+        answer = small.post("/v1/preview", files={"image": ("a.jpg", worn(60))}, data={"restore": value})
+        assert answer.status_code == 422, value
+        assert answer.json()["detail"].startswith("restore: ")
+    assert api.post("/v1/restore", files={"image": ("a.jpg", worn(60))}).json() == {"restore": None, "reason": None}
