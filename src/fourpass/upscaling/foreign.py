@@ -73,7 +73,7 @@ def _pair(path: Path) -> NcnnFiles:
         layers = ncnn_files.parse(path.read_text(encoding="ascii"))
         inputs, outputs = ncnn_files.ends(layers)
     except (ValueError, ZeroDivisionError) as error:
-        raise WeightsError(f"{path}: not a whole param file of ncnn's: {error}") from None
+        raise WeightsError(f"not a whole param file of ncnn's: {error}", subject=path) from None
     if len(inputs) != 1 or len(outputs) != 1:
         raise WeightsError(
             f"{path}: has {len(inputs)} inputs and {len(outputs)} outputs; fourpass runs models with one of each"

@@ -65,15 +65,17 @@ def check(source: NcnnFiles) -> None:
         BackendError: ncnn is not installed.
     """
     if not importlib.util.find_spec("ncnn"):
-        raise BackendError("ncnn is not installed; bring it with: pip install ncnn")
+        raise BackendError("ncnn is not installed", hint="install it with: pip install ncnn")
     worker = None
     try:
         worker = Worker(source.param, source.content, source.ends, gpu=None)
         worker.run(np.zeros((3, 64, 64), np.float32))
     except DeviceLost:
-        raise WeightsError(f"{source}: ncnn crashes on it; the file or its {source.content.name} is damaged") from None
+        raise WeightsError(
+            f"ncnn crashes on it; the file or its {source.content.name} is damaged", subject=source
+        ) from None
     except BackendError as error:
-        raise WeightsError(f"{source}: {error}") from None
+        raise WeightsError(str(error), subject=source) from None
     finally:
         if worker is not None:
             worker.close()
