@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fourpass.defaults import DEFAULT_MODEL
 from fourpass.engine import hardware
 from fourpass.weights import Metadata, Weights, file, save
 
@@ -118,15 +119,16 @@ def photo_like() -> np.ndarray:
 
 @pytest.fixture
 def small_relatives(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small networks of one family under the packaged names, the faithful and the perceptual one."""
+    """Two small networks in place of the packaged ones: the default model, and its perceptual end."""
     torch = pytest.importorskip("torch")
     from fourpass.models.eusr import EUSR
 
     packaged = tmp_path_factory.mktemp("packaged")
     numbers = {"features": 4, "shared_blocks": 1, "upscale_blocks": 1, "scales": [2, 4, 8]}
-    for seed, name in enumerate(("eusr", "fourpass")):
+    for seed, name in enumerate((DEFAULT_MODEL, "sharp")):
         torch.manual_seed(seed)
         state = {key: value.numpy() for key, value in EUSR(4, 1).state_dict().items()}
-        metadata = Metadata("eusr", numbers, "test", "noise", 0, "Apache-2.0", family="eusr", corner={"strength": seed})
+        corner = {"strength": seed}
+        metadata = Metadata("eusr", numbers, "test", "noise", 0, "Apache-2.0", family=DEFAULT_MODEL, corner=corner)
         save(Weights(state, metadata), packaged / f"{name}.safetensors")
     monkeypatch.setattr(file, "PACKAGED", packaged)

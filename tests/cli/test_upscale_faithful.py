@@ -67,7 +67,7 @@ def test_strength_map(folder: Path, fourpass: Run) -> None:
 
 
 def test_two_models_of_different_lineages(folder: Path, fourpass: Run) -> None:
-    other = weights.load("fourpass")
+    other = weights.load("sharp")
     stranger = weights.Weights(other.tensors, replace(other.metadata, lineage="another"))
     weights.save(stranger, Path("stranger.safetensors"))
     command = ("upscale", "a.png", "-o", "b.png", "--perceptual", "stranger.safetensors")

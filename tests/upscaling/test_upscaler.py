@@ -260,7 +260,7 @@ def test_sizes_that_cannot_be(upscaler, photo_like, wish, message):
         ({"tile": 8}, "tile 8 is smaller than the smallest that works, 16"),
         ({"max_memory": 0}, "max_memory 0 is not a positive number of bytes"),
         ({"strength": 1.5}, r"strength 1.5 is not within 0..1"),
-        ({"strength": 0.5}, r"strength is a dial of the packaged models \(eusr\), not of tiny"),
+        ({"strength": 0.5}, r"strength is a dial of the packaged models \(eusr, swift\), not of tiny"),
     ],
 )
 def test_arguments_out_of_range(tiny, arguments, message):
@@ -354,11 +354,11 @@ class TestStrength:
         other = replace(tiny, tensors={name: value * np.float32(0.8) for name, value in tiny.tensors.items()})
         defaults = {"strength": {str(scale): position for scale, position in DEFAULTS.items()}}
         faithful, perceptual = (
-            replace(each, metadata=replace(each.metadata, family="eusr", **more))
+            replace(each, metadata=replace(each.metadata, family=DEFAULT_MODEL, **more))
             for each, more in ((tiny, {"defaults": defaults}), (other, {"corner": {"strength": 1}}))
         )
-        save(faithful, tmp_path / "eusr.safetensors", half=False)
-        save(perceptual, tmp_path / "fourpass.safetensors", half=False)
+        save(faithful, tmp_path / f"{DEFAULT_MODEL}.safetensors", half=False)
+        save(perceptual, tmp_path / "sharp.safetensors", half=False)
         monkeypatch.setattr(weights_module.file, "PACKAGED", tmp_path)
         return tiny, other
 
@@ -366,27 +366,27 @@ class TestStrength:
         faithful, perceptual = pair
         middle = weights_module.interpolate(faithful, perceptual, 0.25)
         for strength, weights in ((0, faithful), (0.25, middle), (1, perceptual)):
-            result = Upscaler("eusr", strength=strength).upscale(photo_like, 2)
+            result = Upscaler(DEFAULT_MODEL, strength=strength).upscale(photo_like, 2)
             np.testing.assert_array_equal(result, Upscaler(weights).upscale(photo_like, 2))
 
     def test_none_is_the_default_for_the_pair_and_nothing_elsewhere(self, pair, photo_like):
         picture = photo_like[:30, :20]
         for scale, strength in DEFAULTS.items():
-            default = Upscaler("eusr", strength=strength).upscale(picture, scale)
+            default = Upscaler(DEFAULT_MODEL, strength=strength).upscale(picture, scale)
             np.testing.assert_array_equal(Upscaler().upscale(picture, scale), default)
         perceptual = Upscaler(pair[1]).upscale(photo_like, 2)
-        np.testing.assert_array_equal(Upscaler("fourpass").upscale(photo_like, 2), perceptual)
+        np.testing.assert_array_equal(Upscaler("sharp").upscale(photo_like, 2), perceptual)
 
     def test_other_lineages_are_refused(self, pair, tmp_path):
-        strange = {"lineage": "another", "family": "eusr", "corner": {"strength": 1}}
+        strange = {"lineage": "another", "family": DEFAULT_MODEL, "corner": {"strength": 1}}
         stranger = replace(pair[1], metadata=replace(pair[1].metadata, **strange))
-        save(stranger, tmp_path / "fourpass.safetensors", half=False)
+        save(stranger, tmp_path / "sharp.safetensors", half=False)
         with pytest.raises(WeightsError, match="cannot be interpolated: lineage"):
-            Upscaler("eusr", strength=0.5)
+            Upscaler(DEFAULT_MODEL, strength=0.5)
 
     def test_any_two_of_a_lineage(self, pair, tmp_path, photo_like):
         expected = Upscaler(weights_module.interpolate(*pair, 0.25)).upscale(photo_like, 2)
-        files = [str(tmp_path / f"{name}.safetensors") for name in ("eusr", "fourpass")]
+        files = [str(tmp_path / f"{name}.safetensors") for name in (DEFAULT_MODEL, "sharp")]
         found = Upscaler(blend(*files, 0.25)).upscale(photo_like, 2)
         np.testing.assert_array_equal(found, expected)
         with pytest.raises(WeightsError, match="the weights of such a file cannot be blended"):
@@ -400,7 +400,7 @@ class TestStrength:
         picture = (photo_like[:40] / 255).astype(np.float32)
         ends = [Upscaler(each, keep_colour=False).upscale(picture, 2) for each in (pair[0], stranger)]
         inside = np.logical_and(*((end > 0) & (end < 1) for end in ends))  # not clipped
-        model = blend("eusr", stranger, strength, pixels=True)
+        model = blend(DEFAULT_MODEL, stranger, strength, pixels=True)
         found = Upscaler(model, keep_colour=False).upscale(picture, 2)
         expected = dial.blend(*ends, strength)
         assert inside.mean() > 0.3
@@ -420,11 +420,13 @@ class TestStrength:
         assert Upscaler(blend(pair[0], only8, pixels=True)).scales == (8,)
 
     def test_without_the_perceptual_weights(self, pair, tmp_path, photo_like):
-        (tmp_path / "fourpass.safetensors").unlink()
+        (tmp_path / "sharp.safetensors").unlink()
         expected = Upscaler(pair[0]).upscale(photo_like, 2)
         for strength in (None, 0):
             np.testing.assert_array_equal(Upscaler(strength=strength).upscale(photo_like, 2), expected)
-        with pytest.raises(ConfigError, match=r"strength 0\.5 needs weights of eusr that are not installed"):
+        with pytest.raises(
+            ConfigError, match=rf"strength 0\.5 needs weights of {DEFAULT_MODEL} that are not installed"
+        ):
             Upscaler(strength=0.5)
 
 
