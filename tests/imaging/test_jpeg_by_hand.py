@@ -130,7 +130,9 @@ def test_a_segment_cut_short_ends_the_search() -> None:
     whole = b"\xff\xd8" + segment(0xFE, b"hello")
     assert scan(whole).comment == b"hello"
     assert scan(whole[:-1]).comment is None
-    assert scan(whole + b"\xff\xfe\0\1" + segment(0xFE, b"more")).comment == b"hello"  # a length below its own two bytes
+    assert (
+        scan(whole + b"\xff\xfe\0\1" + segment(0xFE, b"more")).comment == b"hello"
+    )  # a length below its own two bytes
     assert scan(whole + b"\xff\xfe\0\2" + segment(0xFE, b"more")).comment == b"hello\n\nmore"
 
 

@@ -1,4 +1,4 @@
-"""Profiles made of numbers: every field of ICC's layout, each curve by its formula, and how near sRGB counts as sRGB."""
+"""Profiles made of numbers: every field of ICC's layout, each curve by its formula, and how near sRGB is sRGB."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def srgb(value: float) -> float:
     return float(((value + 0.055) / 1.055) ** 2.4) if value > 0.04045 else value / 12.92
 
 
-CURVES = {code: bt709 for code in (1, 6, 14, 15)} | {2: srgb, 13: srgb}
+CURVES = dict.fromkeys((1, 6, 14, 15), bt709) | {2: srgb, 13: srgb}
 POWERS = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
 
 
