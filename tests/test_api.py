@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -245,12 +246,47 @@ def test_frames(upscaler, rgb, tmp_path):
         (np.zeros((4, 4, 3), np.uint8), {"output": "a.png"}, ConfigError, "output is for a picture given by path"),
         (np.zeros((4, 4, 3), np.uint8), {"scale": 2, "size": (9, 9)}, ConfigError, "not both"),
         (np.zeros((4, 4, 3), np.uint8), {"scale": 5}, ConfigError, "beyond this model's largest, 4"),
-        (np.zeros((4, 4, 3), np.uint8), {"strength": 0.5}, ConfigError, "strength and restore belong to the Upscaler"),
     ],
 )
 def test_what_cannot_be(upscaler, image, arguments, error, message):
     with pytest.raises(error, match=message):
         fourpass.upscale(image, **arguments, upscaler=upscaler)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"strength": 0.5},
+        {"strength": 0.0},
+        {"restore": 0.0},
+        {"restore": "auto"},
+        {"model": "eusr"},
+        {"engine": fourpass.Engine()},
+        {"backend": "torch"},
+        {"device": "cpu"},
+        {"precision": "fp32"},
+        {"threads": 1},
+        {"tile": 64},
+        {"max_memory": 1 << 30},
+        {"tile": 64, "backend": "torch"},
+    ],
+    ids=lambda given: "-".join(given),
+)
+def test_what_a_loaded_upscaler_would_not_heed_is_an_error(upscaler, given):
+    """Every argument that makes an Upscaler, with its default value, too, where that says something."""
+    for upscale in (fourpass.upscale, fourpass.upscale_and_report):
+        with pytest.raises(ConfigError, match="a loaded Upscaler keeps what it was made with") as caught:
+            upscale(np.zeros((4, 4, 3), np.uint8), 2, upscaler=upscaler, **given)
+        assert all(f"{name}=" in caught.value.hint for name in given)
+        assert "upscaler=" in caught.value.hint
+
+
+def test_every_argument_beside_an_upscaler_is_one_of_the_picture_or_refused():
+    """An argument that is new in `upscale` and in no list here would be ignored."""
+    of_the_picture = {"image", "scale", "size", "output", "self_ensemble", "progress", "upscaler"}
+    refused = set(inspect.signature(fourpass.upscale).parameters) - of_the_picture
+    tried = test_what_a_loaded_upscaler_would_not_heed_is_an_error.pytestmark[0].args[1]
+    assert {name for given in tried for name in given} == refused
 
 
 def test_misspelt_arguments_are_errors():

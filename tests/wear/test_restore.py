@@ -42,6 +42,9 @@ def test_the_packaged_table_leaves_clean_pictures_alone() -> None:
 def test_a_table_is_written_as_it_is_read(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", packaged())
     assert read_table(tmp_path / "t.csv") == packaged()
+    with pytest.raises(ConfigError, match="is a folder, where a file is to be written"):
+        write_table(tmp_path, packaged())
+    assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Options(TypedDict, total=False):
     size: tuple[int, int] | None
     self_ensemble: bool
     progress: ProgressCallback | None
-    model: Model
+    model: Model | None
     engine: Engine | None
     backend: str
     device: str
@@ -71,7 +71,7 @@ def upscale(
     output: _Path | None = None,
     self_ensemble: bool = False,
     progress: ProgressCallback | None = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model | None = None,
     engine: Engine | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -102,7 +102,7 @@ def upscale(
         progress: called with the share that is done, 0..1.
         model, engine, backend, device, precision, threads, tile, max_memory: see `Upscaler`.
         upscaler: an `Upscaler` that is already loaded, instead of `strength`, `restore` and the
-            arguments above.
+            arguments above; one of them beside it is an error.
 
     Returns:
         The path written, or a new picture of the same kind, dtype, mode, channels and device. A PIL image comes back
@@ -183,7 +183,7 @@ def _upscale(
     self_ensemble: bool = False,
     progress: ProgressCallback | None = None,
     upscaler: Upscaler | None = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model | None = None,
     engine: Engine | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -199,7 +199,7 @@ def _upscale(
         raise ConfigError("upscale takes a scale or a size, not both")
     if upscaler is None:
         upscaler = Upscaler(
-            model,
+            DEFAULT_MODEL if model is None else model,
             engine=engine,
             backend=backend,
             device=device,
@@ -210,8 +210,19 @@ def _upscale(
             strength=strength,
             restore=AUTO if restore is None else restore,
         )
-    elif strength is not None or restore is not None:
-        raise ConfigError("strength and restore belong to the Upscaler", hint="make that with them")
+    else:
+        _nothing_beside(
+            model=model,
+            engine=engine,
+            backend=None if backend == "auto" else backend,
+            device=None if device == "auto" else device,
+            precision=None if precision == "auto" else precision,
+            threads=threads,
+            tile=tile,
+            max_memory=max_memory,
+            strength=strength,
+            restore=restore,
+        )
     return kinds.run(
         image,
         upscaler,
@@ -223,3 +234,13 @@ def _upscale(
         measure=measure,
         began=began,
     )
+
+
+def _nothing_beside(**options: object) -> None:
+    """Refuse what a loaded Upscaler would not heed: options of its making; None for those that were not given."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)} and an upscaler are both given, but a loaded Upscaler keeps what it was made with",
+            hint=f"make it with {' and '.join(f'{name}=' for name in given)}, or leave upscaler= out",
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fourpass.disk import atomic
 from fourpass.errors import ConfigError
 from fourpass.wear.estimate import Estimate
 
@@ -76,8 +77,8 @@ def write_table(path: Path, table: Table) -> None:
     """Write a table as `read_table` reads it; raises ConfigError as it does."""
     check_table(table, str(path))
     rows = [(kind, f"{at:g}", f"{share:g}") for kind in KINDS for at, share in table[kind]]
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle, lineterminator="\n").writerows([HEADER, *rows])
+    text = "".join(",".join(row) + "\n" for row in [HEADER, *rows])
+    atomic.write(path, text.encode(), ConfigError)
 
 
 def check_table(table: Table, source: str) -> None:
