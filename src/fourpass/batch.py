@@ -130,10 +130,8 @@ def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[Fi
         raise ConfigError(
             "no such folder", subject=source, hint="give a folder, a .txt list, or a URL like s3://bucket/photos"
         )
-    if "::" in target:
-        raise ConfigError(
-            "lies inside another file, into which nothing can be written", subject=target, hint="name a folder"
-        )
+    if stores.is_url(target):
+        stores.check_target(target)
     keeping = record.keep(target, names, work.digest(), resume=True)
     assert keeping is not None
     found = pairs(

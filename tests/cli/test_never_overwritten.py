@@ -43,6 +43,10 @@ UPSCALE = [
     ["{here}/a.png", "-o", "a.png"],
     ["a.png", "-o", "file://{here}/a.png"],
     ["file://{here}/a.png", "-o", "soft.png"],
+    ["local://{here}/a.png", "-o", "hard.png"],
+    ["a.png", "-o", "local://{here}/a.png"],
+    ["local://{here}/tree", "-o", "door"],
+    ["zip://x.png::{here}/a.png", "-o", "o.png", "--json", "soft.png"],
     ["a.png", "-o", "hard.png"],
     ["tree/a.png", "-o", "door/a.png"],
     ["tree", "-o", "tree"],
@@ -125,16 +129,33 @@ def test_the_other_commands(arguments: list[str], here: Path, fourpass: Run, mon
     assert everything() == before
 
 
-@pytest.mark.parametrize("output", ["a.png", "./a.png", "{here}/a.png", "soft.png", "hard.png", "file://{here}/a.png"])
+@pytest.mark.parametrize(
+    "output",
+    ["a.png", "./a.png", "{here}/a.png", "soft.png", "hard.png", "file://{here}/a.png", "local://{here}/a.png"],
+)
 def test_the_api(output: str, here: Path) -> None:
     import fourpass
 
     before = everything()
     for target in (output.format(here=here), Path(output.format(here=here))):
-        if isinstance(target, Path) and output.startswith("file:"):
+        if isinstance(target, Path) and "://" in output:
             continue
         with pytest.raises(ConfigError, match="never overwritten"):
             fourpass.upscale("a.png", 2, output=target)
+    assert everything() == before
+
+
+def test_the_api_takes_files_of_this_machine_by_their_urls_and_no_others(here: Path) -> None:
+    import fourpass
+
+    fourpass.upscale(f"file://{here}/a.png", 2, output=f"file://{here}/o.png")
+    assert files.probe("o.png").size == (40, 60)
+    before = everything()
+    for source, target in (("a.png", "memory://x/o.png"), ("a.png", "s3://x/o.png"), ("s3://x/a.png", "p.png")):
+        with pytest.raises(ConfigError, match="is a URL"):
+            fourpass.upscale(source, 2, output=target)
+    with pytest.raises(ConfigError, match="has a NUL character"):
+        fourpass.upscale("a.png", 2, output="p\0.png")
     assert everything() == before
 
 

@@ -35,6 +35,8 @@ SPELLINGS = [
     "file://{here}/a b.png",
     "file://{here}/a%20b.png",
     "FILE://localhost{here}/a b.png",
+    "local://{here}/a b.png",
+    "LOCAL://{here}/soft.png",
     "hard.png",
     "soft.png",
     "softer.png",
@@ -49,6 +51,23 @@ def test_an_input_is_found_under_every_name(spelling: str, here: Path) -> None:
         with pytest.raises(ConfigError, match=r"is an input.*never overwritten; turn back"):
             overwriting.check(["other.png", read], ["new.png", write], way_out="turn back")
     overwriting.check([name], ["other.png", "new/a b.png", "deep/c.png"])
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "zip://x.png::a b.png",
+        "zip://x.png::{here}/a b.png",
+        "zip://::file://{here}/soft.png",
+        "simplecache::local://{here}/hard.png",
+        "zip://x.png::simplecache::file://{here}/a b.png",
+        "dir://b.png::file://{here}",
+    ],
+)
+def test_a_file_that_is_read_from_inside_counts(read: str, here: Path) -> None:
+    with pytest.raises(ConfigError, match="never overwritten"):
+        overwriting.check([read.format(here=here)], ["a b.png"])
+    overwriting.check([read.format(here=here)], ["new.png"])
 
 
 @pytest.mark.parametrize("folder", ["deep", "door", ".", "deep/er"])

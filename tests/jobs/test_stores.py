@@ -47,6 +47,14 @@ def test_memory_is_refused_in_and_out(tmp_path: Path) -> None:
             record.Record(url)
         with pytest.raises(ConfigError, match="is the memory of one process"):
             stores.read(url)
+        with pytest.raises(ConfigError, match="is the memory of one process"):
+            pairs.pairs([str(tmp_path)], url)
+
+
+@pytest.mark.parametrize("target", ["zip://out::a.zip", "simplecache::file:///tmp/a.png", "zip://o.png::s3://x/a.zip"])
+def test_nothing_is_written_into_another_file(target: str) -> None:
+    with pytest.raises(ConfigError, match="lies inside another file"):
+        pairs.pairs(["a.png"], target)
 
 
 def test_a_store_that_cannot_be_written_is_found_out_at_once(archive: str) -> None:

@@ -1,5 +1,6 @@
 """The server under siege: connections that send nothing, other sites' pages, killed workers and servers, full disks."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -20,10 +21,13 @@ pytest.importorskip("uvicorn")
 
 import handlers  # noqa: E402
 from live import serving  # noqa: E402
+from starlette.requests import ClientDisconnect  # noqa: E402
 
 from fourpass.errors import ConfigError, ImageError  # noqa: E402
 from fourpass.server import problems  # noqa: E402
+from fourpass.server.guard import Guard  # noqa: E402
 from fourpass.server.pool import Failure  # noqa: E402
+from fourpass.server.settings import Settings  # noqa: E402
 
 IMAGE = {"image": ("photo.png", b"fine")}
 CLI = [sys.executable, "-c", "from fourpass.cli.app import main; main()"]
@@ -95,6 +99,55 @@ def test_health_is_answered_when_all_requests_are_taken(server):
             return
         time.sleep(0.1)
     raise AssertionError("the server stays busy when its clients have gone")
+
+
+def asked(guard, path, send):
+    """Ask a guard for a path, as a web server would."""
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"host", b"localhost")]}
+    return guard(scope, receive, send)
+
+
+def test_health_is_answered_while_others_are_turned_away():
+    async def scene():
+        over, statuses = asyncio.Event(), []
+
+        async def application(scope, receive, send):
+            if scope["path"] != "/healthz":
+                await over.wait()
+            await send({"type": "http.response.start", "status": 200})
+
+        async def slow(message):
+            await over.wait()  # a client that takes its time to read
+
+        async def fast(message):
+            statuses.append(message.get("status"))
+
+        guard = Guard(application, Settings(requests=2), lambda: False)
+        others = [asyncio.create_task(asked(guard, "/v1/models", slow)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        await asked(guard, "/healthz", fast)
+        assert statuses == [200]
+        over.set()
+        await asyncio.gather(*others)
+        assert guard.answered == {("GET", 200): 3, ("GET", 503): 3}
+
+    asyncio.run(scene())
+
+
+def test_a_client_that_leaves_during_its_upload_is_no_fault_of_the_server():
+    async def application(scope, receive, send):
+        raise ClientDisconnect
+
+    async def send(message):
+        raise AssertionError(message)
+
+    guard = Guard(application, Settings(), lambda: False)
+    asyncio.run(asked(guard, "/v1/upscale", send))
+    assert guard.answered == {("GET", 499): 1}
 
 
 @pytest.mark.parametrize(
@@ -327,9 +380,10 @@ def test_a_stop_finishes_what_runs_and_takes_no_more(monkeypatch):
         assert '"state":"done"' in last
 
 
-def test_an_idle_worker_that_dies_is_replaced_before_a_job_finds_it():
+@pytest.mark.parametrize("whose", ["jobs", "previews"])
+def test_an_idle_worker_that_dies_is_replaced_before_a_job_finds_it(whose):
     with serving(handlers.by_name) as client:
-        pool = client.app.state.pool
+        pool = getattr(client.app.state, whose).pool
         [before] = pool.pids()
         os.kill(before, signal.SIGKILL)
         for _ in range(100):

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from fourpass.errors import ConfigError
 
-Name = str | os.PathLike[str] | int  # a path, a file:// URL, or the number of an open file
-_FILE = "file://"
+Name = str | os.PathLike[str] | int  # a path, a URL, or the number of an open file
+_FILE = ("file://", "local://")  # both mean this machine's files to fsspec
 
 
 def check(
@@ -28,7 +28,8 @@ def check(
     """Refuse to write over a file that is read, or two outputs into one file.
 
     Files are told apart by what they are, and not by how they are spelt: links of both kinds, relative and absolute
-    paths, ``file://``, folders under several names, and upper and lower case where the file system takes them for one.
+    paths, ``file://`` and ``local://``, folders under several names, and upper and lower case where the file system
+    takes them for one. Who reads from inside a file, ``zip://a.png::photos.zip``, reads that file.
 
     Args:
         reads: files that are going to be read; of a folder, every file in it and below. What is not there is ignored.
@@ -47,6 +48,8 @@ def check(
     taken: dict[Hashable, Name] = {}
     existing: dict[Hashable, Name] = {}
     for each in writes:
+        if not isinstance(each, int) and "\0" in os.fspath(each):
+            raise ConfigError("has a NUL character, which no name may have", subject=shown(each), hint=way_out, key=key)
         spot = place(each)
         if spot in taken:
             first = shown(taken[spot])
@@ -71,10 +74,10 @@ def check(
 
 
 def local(path: str) -> str:
-    """Return the path that a ``file://`` URL means; other paths as they are."""
-    if not path.lower().startswith(_FILE):
+    """Return the path that a ``file://`` or ``local://`` URL means; other names as they are."""
+    if not path.lower().startswith(_FILE) or "::" in path:
         return path
-    bare = path[len(_FILE) :]
+    bare = path.split("://", 1)[1]
     bare = bare.removeprefix("localhost") if bare.startswith("localhost/") else bare
     # Programs that make URLs write %20 for a space; people who write them by hand do not.
     return bare if os.path.exists(bare) else unquote(bare)
@@ -134,8 +137,16 @@ def inside(folder: Name, others: Iterable[Name]) -> bool:
 
 
 def _files(names: Iterable[Name], suffixes: Collection[str] | None) -> Iterator[Name]:
-    """Yield files, those of folders and of folders in them too, through links; a circle of links ends."""
+    """Yield files, those of folders and of folders in them too, through links; a circle of links ends.
+
+    Of a file inside others, ``zip://a.png::photos.zip``, those are yielded too.
+    """
+    around: set[str] = set()
     for name in names:
+        if isinstance(name, str) and "://" in name and "::" in name:
+            fresh_links = [link for link in name.split("::")[1:] if link and link not in around]
+            around.update(fresh_links)
+            yield from _files(fresh_links, None)
         path = name if isinstance(name, int) else local(os.fspath(name))
         if isinstance(path, int) or not os.path.isdir(path):
             yield name

@@ -69,6 +69,8 @@ def pairs(
         )
     inputs = [each if stores.is_url(each) else overwriting.local(each) for each in inputs]
     output = output if output is None or stores.is_url(output) else overwriting.local(output)
+    if output is not None and stores.is_url(output):
+        stores.check_target(output)
     key = _wished(ext)
     many = into_folder or len(inputs) > 1 or any(found_in.is_folder(each) for each in inputs)
     if STANDARD in inputs or output == STANDARD:

@@ -17,7 +17,7 @@ _PRIVATE = ("memory",)
 
 
 def is_url(name: str) -> bool:
-    """Whether a name is a URL of a store, and no path of this machine; ``file://`` is a path."""
+    """Whether a name is a URL of a store, and no path of this machine; ``file://`` and ``local://`` are paths."""
     return "://" in overwriting.local(name)
 
 
@@ -87,6 +87,20 @@ def put(url: str, data: bytes) -> None:
         store.pipe_file(path, data)
     except Exception as error:
         raise ImageError(f"cannot be written ({_said(error)})", subject=url, hint="name another output") from None
+
+
+def check_target(url: str) -> None:
+    """Find out whether a store can be written at all, before any work is done for it.
+
+    Raises:
+        ConfigError: it is inside a file, only this process would see it, or it cannot be opened.
+        BackendError: fsspec is not installed.
+    """
+    if "::" in url:
+        raise ConfigError(
+            "lies inside another file, into which nothing can be written", subject=url, hint="name a folder"
+        )
+    opened(url)
 
 
 def forget(name: str) -> None:

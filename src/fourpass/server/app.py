@@ -52,9 +52,11 @@ def create_app(settings: Settings, start: Callable[[Any], Handler] = worker.star
             app.state.pool, app.state.jobs = pool, Jobs(settings, pool, folder, app.state.speeds.note)
             app.state.previews = Previews(warm, folder)
             app.state.jobs.start()
+            healing = asyncio.create_task(warm.keep_whole())
             try:
                 yield
             finally:
+                healing.cancel()
                 await app.state.jobs.close()
                 await asyncio.to_thread(pool.close)
                 await asyncio.to_thread(warm.close)

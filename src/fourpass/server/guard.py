@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fourpass.server import sites
@@ -55,7 +56,7 @@ class Guard:
             if not started:
                 headers = {"Connection": "close"}
                 await response(error.status_code, error.detail, headers)(scope, receive, bounded_send)
-        except (asyncio.TimeoutError, ConnectionError):
+        except (asyncio.TimeoutError, ConnectionError, ClientDisconnect):
             status = status or 499  # the client went away, or might as well have
         finally:
             self._active -= counted
@@ -75,7 +76,7 @@ class Guard:
             foreign = sites.refusal(headers, settings) if not public else sites.unknown_host(headers, settings)
             if foreign:
                 return 403, foreign, {"Connection": "close"}
-        if self._active > settings.requests:
+        if self._active > settings.requests and path != "/healthz":
             return 503, "the server is busy; try again soon", {"Retry-After": "5", "Connection": "close"}
         if self._closing() and scope["method"] == "POST":
             return 503, "the server is shutting down; try again later", {"Retry-After": "30", "Connection": "close"}

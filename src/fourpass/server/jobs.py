@@ -19,7 +19,6 @@ from fourpass.server.pool import Failure, Pool, TaskResult
 from fourpass.server.settings import Settings
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
-_HEAL = 0.5  # seconds between looks for idle workers that died
 OVER = (DONE, FAILED, CANCELLED)
 
 
@@ -93,7 +92,7 @@ class Jobs:
     def start(self) -> None:
         """Begin to carry jobs; call it in the event loop."""
         self._carriers = [asyncio.create_task(self._carry()) for _ in range(self.settings.workers)]
-        self._carriers += [asyncio.create_task(self._sweep()), asyncio.create_task(self._heal())]
+        self._carriers += [asyncio.create_task(self._sweep()), asyncio.create_task(self.pool.keep_whole())]
 
     @property
     def waiting(self) -> int:
@@ -226,11 +225,6 @@ class Jobs:
         job.touch()
         if state != DONE or job.id not in self._jobs:
             shutil.rmtree(job.folder, ignore_errors=True)
-
-    async def _heal(self) -> None:
-        while True:
-            await asyncio.sleep(_HEAL)
-            await asyncio.to_thread(self.pool.heal)
 
     async def _sweep(self) -> None:
         while True:

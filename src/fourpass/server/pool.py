@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import math
@@ -20,6 +21,7 @@ from fourpass.errors import FourpassError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk, and of what a user may have of it
 _PATIENCE = 5.0
+_HEAL = 0.5  # seconds between looks for idle workers that died
 _POLL = 0.02  # seconds between looks at deadlines and cancellations
 
 
@@ -112,6 +114,12 @@ class Pool:
                     worker = self._replace(worker)
             finally:
                 self._idle.put(worker)
+
+    async def keep_whole(self) -> None:
+        """Go on healing, until cancelled."""
+        while True:
+            await asyncio.sleep(_HEAL)
+            await asyncio.to_thread(self.heal)
 
     def pids(self) -> list[int]:
         """Process ids of the workers."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fourpass.disk import overwriting
-from fourpass.errors import ImageError
+from fourpass.errors import ConfigError, ImageError
 from fourpass.imaging import files, formats, limits
 from fourpass.imaging.jpeg_tables import luma_table
 from fourpass.imaging.picture import Picture, Pixels
@@ -44,7 +44,7 @@ def run(
     """
     job = _Job(upscaler, scale, size, self_ensemble, progress, [] if measure else None)
     if isinstance(image, (str, os.PathLike)):
-        result: Any = _file(job, Path(image), output)
+        result: Any = _file(job, Path(_here(image)), None if output is None else _here(output))
     elif isinstance(image, np.ndarray):
         result = job.array(image)
     elif type(image).__module__.partition(".")[0] == "torch" and hasattr(image, "detach"):
@@ -120,6 +120,16 @@ class _Job:
     @property
     def listener(self) -> FactsListener | None:
         return None if self.facts is None else self.facts.append
+
+
+def _here(name: str | os.PathLike[str]) -> str:
+    """Return the path that a name means, also where it is a ``file://`` URL."""
+    path = overwriting.local(os.fspath(name))
+    if "://" in path and not os.path.lexists(path):
+        raise ConfigError(
+            "is a URL, and these are files of this machine only", subject=path, hint="fourpass upscale takes URLs"
+        )
+    return path
 
 
 def _file(job: _Job, source: Path, output: str | os.PathLike[str] | None) -> Path:
