@@ -112,12 +112,22 @@ def run(
     keeping, found = _plan(source, target, work)
     own = not ray.is_initialized()
     if own:
-        ray.init(address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False)
+        _begin(ray, workers, address)
     try:
         return _drive(ray, found, work, keeping, workers, attempts, report)
     finally:
         if own:
             ray.shutdown()
+
+
+def _begin(ray: Any, workers: int, address: str | None) -> None:
+    cpus = None if address else workers
+    try:
+        ray.init(address=address, num_cpus=cpus, include_dashboard=False, log_to_driver=False)
+    except Exception as error:  # Ray raises plain ones
+        said = " ".join(str(error).split())[:200]
+        way_out = "check the address" if address else "try again when the machine is less busy, or use fourpass upscale"
+        raise BackendError(f"Ray cannot be started ({said})", hint=way_out) from None
 
 
 def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[FilePair]]:

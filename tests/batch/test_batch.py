@@ -15,7 +15,7 @@ pytest.importorskip("fsspec", reason="wants the extra batch")
 
 from fourpass import Upscaler, batch  # noqa: E402
 from fourpass.conversion import convert  # noqa: E402
-from fourpass.errors import ConfigError  # noqa: E402
+from fourpass.errors import BackendError, ConfigError  # noqa: E402
 from fourpass.imaging import files  # noqa: E402
 from fourpass.jobs import one_file  # noqa: E402
 from fourpass.jobs.one_file import UpscaleOptions  # noqa: E402
@@ -169,6 +169,22 @@ def test_a_list_and_another_format(photos, work, tmp_path):
 def test_nothing_to_do_is_said(tmp_path, work, make, words):
     with pytest.raises(ConfigError, match=words):
         batch.run(str(make(tmp_path)), str(tmp_path / "out"), work)
+
+
+def test_a_list_of_what_are_no_names_is_said(photos, work, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a.png\0b.png\0")
+    with pytest.raises(ConfigError, match=r"list\.txt: has NUL characters"):
+        batch.run(str(tmp_path / "list.txt"), str(tmp_path / "out"), work)
+
+
+def test_a_ray_that_does_not_start_is_said_in_one_line(photos, work, tmp_path, monkeypatch):
+    def fails(**options):
+        raise Exception("the node timed out\nduring startup")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", fails)
+    with pytest.raises(BackendError, match=r"Ray cannot be started \(the node timed out during startup\); try again"):
+        batch.run(str(photos), str(tmp_path / "out"), work)
 
 
 def test_two_inputs_for_one_output_are_refused(photos, work, tmp_path):

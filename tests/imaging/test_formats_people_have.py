@@ -132,7 +132,7 @@ def test_a_jpeg_that_lacks_its_end_marker_is_read(options: dict[str, object], cu
     whole = make.encode(RGB, "JPEG", **options)
     picture = files.read(whole[:-cut])
     assert np.array_equal(picture.pixels, files.read(whole).pixels)
-    assert picture.header.left_out == ("nothing but the end marker that the file lacks",)
+    assert picture.header.left_out == ("end marker (the input lacks it, and nothing else)",)
 
 
 def test_a_jpeg_that_lacks_more_is_not_read() -> None:

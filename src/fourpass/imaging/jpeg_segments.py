@@ -113,7 +113,7 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
         end = stream.seek(0, os.SEEK_END)
         if _complete(scans, components):
             found.mended = True
-            found.left_out.append("nothing but the end marker that the file lacks")
+            found.left_out.append("end marker (the input lacks it, and nothing else)")
     parts.append((at, end - at))
     if found.mended:
         parts.append(b"\xff\xd9")

@@ -81,6 +81,8 @@ def of_list(path: str) -> list[str]:
             raise ConfigError("no such list", subject=path) from None
         except OSError as error:
             raise ConfigError(f"the list cannot be read ({error.strerror or error})", subject=path) from None
+    if "\0" in text:
+        raise ConfigError("has NUL characters, so it is no list of names", subject=path, hint="write it as UTF-8")
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
         raise ConfigError("the list is empty", subject=path, hint="write a picture's path or URL on each line")
