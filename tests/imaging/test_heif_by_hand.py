@@ -192,6 +192,18 @@ def test_stated_colour_is_changed_where_it_is() -> None:
     assert untouched.getvalue() == data
 
 
+def test_places_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each item counts, and each place where it lies."""
+    monkeypatch.setattr("fourpass.imaging.isobmff.MOST_FIELDS", 10)
+    for counts, taken in (((9,), True), ((10,), False), ((4, 4), True), ((4, 5), False), ((1,) * 5, True)):
+        made = places_box([(number, 0, [(5, 5)] * count) for number, count in enumerate(counts)])
+        if taken:
+            assert len(list(locations_of(BoxReader(made, 8)))) == len(counts)
+        else:
+            with pytest.raises(DamagedBoxError):
+                list(locations_of(BoxReader(made, 8)))
+
+
 def test_damaged_boxes() -> None:
     whole = picture()
     assert scan(whole[:100]).unread == ["metadata (damaged)"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -43,6 +44,18 @@ def test_the_regression_is_lives() -> None:
     assert np.abs(model.coefficients).max() == 1024
     assert abs(model.coefficients.sum()) < 0.01  # what support vector regression asks of its coefficients
     assert (model.high > model.low).all()
+
+
+@pytest.mark.parametrize("place", [0.0, 0.25, 0.5, 1.0])
+def test_the_score_of_known_features_by_hand(place: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each feature this far between its ends, which become -1 and 1; summed one support vector after the other."""
+    model = live_model()
+    known = model.low + place * (model.high - model.low)
+    monkeypatch.setattr("fourpass.metrics.brisque.features", lambda plane: known)
+    score = 153.591
+    for coefficient, vector in zip(model.coefficients.tolist(), model.vectors.tolist(), strict=True):
+        score += coefficient * math.exp(-0.05 * sum((each - (2 * place - 1)) ** 2 for each in vector))
+    assert brisque(np.zeros((20, 20), np.uint8)) == pytest.approx(score, abs=1e-6)
 
 
 def test_features_by_a_direct_transcription(picture: np.ndarray) -> None:

@@ -69,7 +69,7 @@ def _save(path: Path, content: dict[str, Any]) -> Path:
 def _walk(forest: dict[str, Any], features: np.ndarray) -> float:
     """The mean of the leaves that a picture falls into, tree by tree."""
     leaves = []
-    for tree in range(_TREES):
+    for tree in range(forest["lDau"].shape[1]):
         node = 0
         while forest["nodestatus"][node, tree] != -1:
             goes_left = features[forest["mbest"][node, tree] - 1] <= forest["upper"][node, tree]
@@ -141,6 +141,20 @@ def test_a_file_of_another_structure_is_refused(
     change(content)
     with pytest.raises(MetricError, match=words):
         load_model(_save(tmp_path / "model.mat", content))
+
+
+@pytest.mark.parametrize("trees", [0, 1])
+def test_a_forest_has_at_least_one_tree(tmp_path: Path, content: dict[str, Any], trees: int) -> None:
+    whole = content["rf"][0, 0]
+    first = {name: value[:, :trees] if value.shape[-1] == _TREES else value for name, value in whole.items()}
+    content["rf"][0, 0] = first | {"ntree": np.float64([[trees]]), "ndtree": whole["ndtree"][:trees]}
+    path = _save(tmp_path / "model.mat", content)
+    if trees:
+        features = np.linspace(0, 3, SIZES[0])
+        assert load_model(path).forests[0].predict(features) == pytest.approx(_walk(content["rf"][0, 0], features))
+    else:
+        with pytest.raises(MetricError, match="for 0 trees"):
+            load_model(path)
 
 
 def test_a_file_without_the_model_is_refused(tmp_path: Path) -> None:
