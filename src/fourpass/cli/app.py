@@ -72,7 +72,7 @@ def _refuse_empty(parameter: Any) -> None:
             longest = parameter.opts[-1]
             name = longest if longest.startswith("-") else (parameter.metavar or parameter.name.upper()).rstrip(".")
             raise ConfigError(
-                f"{name} is an empty text, say of a variable that is not set", hint="leave it out or fill it in"
+                f"{name} is empty, perhaps because a variable is not set", hint="leave it out or fill it in"
             )
         return process(context, value)
 
@@ -130,8 +130,8 @@ def _unforeseen(error: Exception) -> NoReturn:
         _refuse("not enough memory; close other programs, or ask for less")
     if isinstance(error, OSError):  # a full disk under standard output for example
         name = f"{error.filename}: " if error.filename else ""
-        _end(f"{name}{error.strerror or error}; make room or name another place", 2)
-    _refuse(f"unforeseen {type(error).__name__}: {error}; please report it, with what {_TRACEBACK}=1 shows")
+        _end(f"{name}{error.strerror or error}; free some space or choose another place", 2)
+    _refuse(f"unexpected {type(error).__name__}: {error}; please report it with the output of {_TRACEBACK}=1")
 
 
 def _refuse(message: str) -> NoReturn:

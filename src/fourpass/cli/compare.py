@@ -35,7 +35,7 @@ def compare(
         return
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     if "lr_psnr" in names:
-        raise ConfigError("lr_psnr needs the inputs of the results", hint="use fourpass evaluate for it")
+        raise ConfigError("lr_psnr needs the low-resolution inputs", hint="use fourpass evaluate instead")
     labelled = _labelled(pictures or [])
     others = [each for each in (reference, ma_model) if each]
     overwriting.check([*labelled.values(), *others], [output], suffixes=SUFFIXES)

@@ -143,7 +143,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"cannot be made ({error.strerror})", subject=path) from None
+        raise ConfigError(f"cannot be created ({error.strerror})", subject=path) from None
 
 
 def write(path: Path, text: str) -> None:

@@ -78,4 +78,4 @@ def _folder(folder: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
     elif not rows:
-        print(f"{folder} holds no models ({', '.join(_SUFFIXES)})")
+        print(f"{folder} contains no models ({', '.join(_SUFFIXES)})")

@@ -30,7 +30,7 @@ def restore(text: str) -> float | str:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise ConfigError(f"--restore {text} is not a number within 0..1, or auto")
+        raise ConfigError(f"--restore {text} is neither a number from 0 to 1 nor auto")
     return value
 
 

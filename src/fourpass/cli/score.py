@@ -90,7 +90,7 @@ def _checked(name: str, kind: str) -> Any:
     loaded = weights.load(name)
     found = loaded.metadata.lineage.split("-")[0]
     if found in KINDS and found != kind:
-        raise WeightsError(f"a predictor of {found} scores where one of {kind} scores is wanted", subject=name)
+        raise WeightsError(f"predicts {found} scores, but a predictor of {kind} scores is needed", subject=name)
     return loaded
 
 

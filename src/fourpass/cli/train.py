@@ -97,7 +97,9 @@ def _refuse_overwriting(out: Path, folders: Sequence[Path], files: Sequence[Path
     for folder in folders:
         if overwriting.inside(out, [folder]):
             raise ConfigError(
-                f"lies in {folder}, whose pictures are read", subject=out, hint="name a folder outside it with --out"
+                f"lies in {folder}, where the pictures are read",
+                subject=out,
+                hint="name a folder outside it with --out",
             )
     overwriting.check(
         [*folders, *(file for file in files if file and os.path.isfile(file))],

@@ -136,10 +136,12 @@ def upscale(
         wrap=wrap,
     )
     if wrap and consistency:
-        raise ConfigError("--wrap and --consistency do not go together: the correction knows no picture that repeats")
+        raise ConfigError(
+            "--wrap and --consistency cannot be combined: the correction does not support repeating pictures"
+        )
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     if blend_pixels and perceptual is None:
-        raise ConfigError("--blend-pixels wants two models", hint="say what to blend with by --perceptual")
+        raise ConfigError("--blend-pixels needs two models", hint="name the second one with --perceptual")
     chosen: Model = model
     if perceptual is not None:
         chosen = blend(model, perceptual, 0.5 if strength is None else strength, pixels=blend_pixels)
@@ -159,7 +161,7 @@ def upscale(
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(
-            f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}", hint="upscale twice"
+            f"-s {scale:g} exceeds this model's largest factor, {max(upscaler.scales)}", hint="upscale twice"
         )
     keeping = record.keep(output, names, settings.digest_of(about), resume=resume)
     found = pairs.pairs(

@@ -35,10 +35,10 @@ def refusal(name: str, key: str, error: pyvips.Error) -> ImageError:
     if "labq" in said:
         return ImageError("is 8-bit Lab, which libvips does not read", subject=name, hint="convert it to RGB first")
     if "differs from page" in said:
-        return ImageError("its pages differ in kind", subject=name, hint="split it into a file a page")
+        return ImageError("its pages differ in kind", subject=name, hint="split it into one file per page")
     if _UNSUPPORTED.search(said):
         return ImageError(
-            f"is coded in a way that this build of libvips does not support ({_reason(error)})",
+            f"uses an encoding that this build of libvips does not support ({_reason(error)})",
             subject=name,
             hint="convert it to PNG or a plain TIFF first",
         )

@@ -131,7 +131,7 @@ def _refuse_devices(path: str | os.PathLike[str], name: str) -> None:
     """Leave alone what would have us wait for ever, or never end; opening a pipe waits for somebody who writes."""
     mode = os.stat(path).st_mode
     if stat.S_ISFIFO(mode):
-        raise ImageError("is a pipe and not a file", subject=name, hint="read it, and give its contents", key="pipe")
+        raise ImageError("is a pipe and not a file", subject=name, hint="read it and pass its contents", key="pipe")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise ImageError("is a device or a socket and not a file", subject=name, hint="name a picture")
 
@@ -141,6 +141,6 @@ def _unopened(error: OSError | ValueError, name: str) -> ImageError:
     if code == errno.EISDIR:
         return ImageError("is a folder", subject=name, hint="name a picture in it")
     if code == errno.ENOENT:
-        return ImageError("there is no such file", subject=name, hint="check the spelling")
+        return ImageError("no such file", subject=name, hint="check the spelling")
     said = getattr(error, "strerror", None) or error
-    return ImageError(f"cannot be opened ({said})", subject=name, hint="check it and its permissions")
+    return ImageError(f"cannot be opened ({said})", subject=name, hint="check the file and its permissions")

@@ -137,10 +137,10 @@ def of_suffix(suffix: str) -> str:
     """
     key = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
     if key == "heif":
-        raise ImageError("HEIF is read but not written", subject=suffix, hint="take .avif, its free sibling")
+        raise ImageError("HEIF is read but not written", subject=suffix, hint="use .avif instead")
     if key not in WRITTEN:
         known = ", ".join(FORMATS[each].suffixes[0] for each in WRITTEN)
-        raise ImageError("not a format that can be written", subject=suffix or "no suffix", hint=f"take one of {known}")
+        raise ImageError("not a format that can be written", subject=suffix or "no suffix", hint=f"use one of {known}")
     return key
 
 
@@ -194,7 +194,8 @@ def _iso_media(head: bytes) -> str:
     brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
     if head[8:12] == b"avis":
         raise ImageError(
-            "is an AVIF sequence, of which only stills are read", hint="convert it to animated WebP or GIF first"
+            "is an AVIF sequence, and only still AVIF pictures are read",
+            hint="convert it to animated WebP or GIF first",
         )
     if head[8:12] == b"crx ":
         raise ImageError(f"is {_RAW}, and export it as TIFF, PNG or JPEG")

@@ -108,7 +108,7 @@ class Picture:
             raise ImageError(f"dtype {pixels.dtype} is not one of uint8, uint16", hint="convert it first")
         if alpha is not None and (alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype):
             raise ImageError(
-                f"transparency is {alpha.dtype} {alpha.shape}, not {pixels.dtype} {pixels.shape[:2]} as the picture"
+                f"transparency is {alpha.dtype} {alpha.shape}, but the picture is {pixels.dtype} {pixels.shape[:2]}"
             )
         header = Header(
             format="",

@@ -48,7 +48,9 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     for name, at, length in _chunks(stream):
         aside += name not in _PIXELS
         if aside > MOST_ASIDE:
-            raise ImageError(f"has more than {MOST_ASIDE:,} chunks beside its pixels", hint="open and save it anew")
+            raise ImageError(
+                f"has more than {MOST_ASIDE:,} chunks besides its pixels", hint="open it and save it again"
+            )
         if name in _PIXELS:
             parts.append((at - 8, 12 + length))
         elif name in _READ:
@@ -61,10 +63,10 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
                 found.note(f"damaged {name.decode()}")
         elif name == b"acTL":  # libvips reads the first frame only
             raise ImageError(
-                "is an animated PNG, of which only stills are read", hint="convert it to animated WebP or GIF first"
+                "is an animated PNG, and only still PNGs are read", hint="convert it to animated WebP or GIF first"
             )
         elif name not in _NEGLIGIBLE:
-            found.note(f"PNG chunk {name.decode('ascii')}" if name.isalpha() else "PNG chunks of no name")
+            found.note(f"PNG chunk {name.decode('ascii')}" if name.isalpha() else "unnamed PNG chunks")
     found.exif = found.exif or raw.get("exif")
     found.xmp = found.xmp or raw.get("xmp")
     found.iptc = raw.get("iptc")

@@ -55,9 +55,9 @@ def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable]
                 yield found
         if not count:
             known = f"suffixes are {', '.join(sorted(formats.SUFFIXES))}"
-            deeper = "look for those in folders inside it too"
+            deeper = "search its subfolders too"
             raise ConfigError(
-                "no picture in this folder",
+                "this folder contains no pictures",
                 subject=each,
                 hint=known if recursive else deeper,
                 key="" if recursive else "recursive",

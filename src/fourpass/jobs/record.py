@@ -131,7 +131,7 @@ class Record:
         try:
             Path(self._folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"cannot be made ({error.strerror or error})", subject=self._folder) from None
+            raise ConfigError(f"cannot be created ({error.strerror or error})", subject=self._folder) from None
 
     def _write(self) -> None:
         try:
@@ -184,7 +184,7 @@ def digest(source: str | os.PathLike[str] | bytes) -> str:
         return hashlib.sha256(source).hexdigest()
     if not os.path.isfile(source):
         os.stat(source)
-        raise OSError(errno.EINVAL, "is no ordinary file", os.fspath(source))
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(source))
     total = hashlib.sha256()
     with open(source, "rb") as stream:
         while block := stream.read(2**20):

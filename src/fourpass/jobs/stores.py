@@ -125,7 +125,9 @@ def opened(url: str) -> tuple[Any, str]:
         raise missing_extra("batch", "fsspec") from None
     if url.split("://", 1)[0].lower() in _PRIVATE:
         raise ConfigError(
-            "is the memory of one process, which no other can see", subject=url, hint="name a folder or a store"
+            "is the memory of one process, which other processes cannot see",
+            subject=url,
+            hint="name a folder or a store",
         )
     try:
         store, path = fsspec.core.url_to_fs(url)

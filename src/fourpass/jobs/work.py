@@ -234,11 +234,11 @@ def fail(outcome: FileOutcome, error: Exception, names: tuple[str, str] | None =
     outcome.status = "failed"
     names = names or (outcome.input, outcome.output)
     if isinstance(error, MemoryError):
-        error = ImageError("not enough memory", hint="give it less, or close other programs", key="memory")
+        error = ImageError("not enough memory", hint="allow it less memory, or close other programs", key="memory")
     elif not isinstance(error, FourpassError):
         outcome.traceback = "".join(traceback.format_exception(error))
         error = ImageError(
-            f"unforeseen {type(error).__name__}: {error}", hint="please report it, with its traceback", key="unforeseen"
+            f"unexpected {type(error).__name__}: {error}", hint="please report it, with its traceback", key="unforeseen"
         )
     if not error.subject.startswith(names):
         error = error.about(f"{names[0]}: {error.subject}" if error.subject else names[0])
