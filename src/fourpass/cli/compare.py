@@ -48,7 +48,7 @@ def compare(
 
 
 def _labelled(pictures: list[Path]) -> dict[str, Path]:
-    """Names of the sources: as given with NAME=, else the shortest ending of each path that tells them apart."""
+    """Names of the sources: given with NAME=, else the shortest ending of each path that is unique."""
     found: dict[str, Path] = {}
     for path in pictures:
         name, _, rest = str(path).rpartition("=")

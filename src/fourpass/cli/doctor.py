@@ -1,4 +1,4 @@
-"""``fourpass doctor``: which backend, precision, threads and memory will be used, and why; and does it run?"""
+"""``fourpass doctor``: which backend, precision, threads and memory will be used, why, and whether it works."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def doctor(
 
 
 def _bench(model: str, device: str, precision: str, threads: int | None) -> None:
-    """Print megapixels of output a second for every way to run a model here, and have ``auto`` remember them."""
+    """Print megapixels of output per second for every way to run a model here, and save them for ``auto``."""
     from fourpass import weights
     from fourpass.engine import backends, graphs, measuring
     from fourpass.engine.sources import OurWeights
@@ -97,7 +97,7 @@ def _bench(model: str, device: str, precision: str, threads: int | None) -> None
 
 
 def _left_out(device: str) -> list[str]:
-    """Say what was not measured, and what would make this machine faster."""
+    """List what was not measured, and what would make this machine faster."""
     from fourpass.engine import backends, hardware
 
     lines = []

@@ -1,4 +1,4 @@
-"""``fourpass reproduce``: a table or figure of the paper, our values beside the paper's; or all, from the data on."""
+"""``fourpass reproduce``: one table or figure of the paper, with our values next to it, or all of them from the data.
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def reproduce(
 
 
 def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_run: bool) -> None:
-    """Say what is missing, and run the rest."""
+    """List what is missing, and run the rest."""
     from fourpass.reproduction.plan import ReproductionPlan
     from fourpass.reproduction.run import run
     from fourpass.reproduction.sources import SOURCES, missing

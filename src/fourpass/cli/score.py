@@ -83,7 +83,7 @@ def _chosen(names: str) -> list[str]:
 
 
 def _checked(name: str, kind: str) -> Any:
-    """Load weights, and refuse those of the other kind of scores."""
+    """Load weights, and reject those of the other kind of scores."""
     from fourpass import weights
     from fourpass.errors import WeightsError
 

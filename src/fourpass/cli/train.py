@@ -1,4 +1,4 @@
-"""``fourpass train``: run a training phase, or go on with one that was stopped, by the same command."""
+"""``fourpass train``: run a training phase, or resume a stopped one with the same command."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def train(
 
 
 def _refuse_overwriting(out: Path, folders: Sequence[Path], files: Sequence[Path | str | None]) -> None:
-    """Refuse a run whose files would take the place of what it learns from, or lie among that."""
+    """Refuse a run whose output would overwrite or mix with its training data."""
     from fourpass.disk import overwriting
     from fourpass.errors import ConfigError
     from fourpass.training.loop import FILES

@@ -198,7 +198,7 @@ def _run(
     disagreement: Path | None,
     measure: bool,
 ) -> bool:
-    """Do the work, and say what became of it; returns whether a file failed."""
+    """Run, and report the outcome; returns whether a file failed."""
     from fourpass.cli.report import Display, describe
     from fourpass.jobs import work
     from fourpass.jobs.report import Report
@@ -235,14 +235,14 @@ def _run(
 
 
 def _keep_what_is_there(pairs: list[FilePair]) -> None:
-    """Refuse to replace a file in a place that nobody named."""
+    """Refuse to replace a file whose name the user did not give."""
     for pair in pairs:
         if os.path.exists(pair.target):
             raise ConfigError("already exists", subject=pair.target, hint="delete it, or name an output with -o")
 
 
 def _upscaler(model: Model, held: dict[str, Any] | None, **options: Any) -> Upscaler:
-    """Return the plain Upscaler, or the one that looks back at its input."""
+    """Return the plain Upscaler, or the one that compares results with their input."""
     if held is None:
         from fourpass.upscaling.upscaler import Upscaler
 

@@ -1,4 +1,4 @@
-"""What errors say on the command line: the one place where ways out get their flags."""
+"""Error messages for the command line, where hints name the options to use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STREAMS: Final = {0: "standard input", 1: "standard output"}
 
 
 class Words(NamedTuple):
-    """What stands in place of an error's parts; None leaves a part as it is.
+    """Replacements for an error's parts; None leaves a part unchanged.
 
     Each may have fields: ``{reason}`` and the error's `values`.
     """

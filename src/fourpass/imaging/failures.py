@@ -1,4 +1,4 @@
-"""What is wrong with a picture file that libvips gives up on, in one line with a way out."""
+"""Explain in one line, with a suggested fix, why libvips cannot decode a picture file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refusal(name: str, key: str, error: pyvips.Error) -> ImageError:
 
 
 def _reason(error: pyvips.Error) -> str:
-    """Return what libvips says of a failure, in one short line."""
+    """Return libvips's message about a failure as one short line."""
     said = [line.strip() for line in str(error.detail or error.message).splitlines()]
     lines = [line for line in said if line and "bad seek to" not in line]  # libheif only feels for the end so
     return lines[0] if lines else "libvips gives no reason"

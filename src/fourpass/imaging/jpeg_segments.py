@@ -219,7 +219,7 @@ def _density(data: bytes, found: FoundParts) -> None:
 
 
 def _trailer(stream: BinaryIO, at: int, found: FoundParts, multiple: bool) -> None:
-    """Say what lies behind the picture."""
+    """Record what follows the picture."""
     size = stream.seek(0, os.SEEK_END) - at
     stream.seek(at)
     start = stream.read(min(max(size, 0), 2**16))

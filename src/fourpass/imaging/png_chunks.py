@@ -31,7 +31,7 @@ HEAD: Final = 54  # bytes of libvips's files that `head` replaces: signature, IH
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    """Return a chunk as it lies in a file."""
+    """Return a chunk as it is stored in a file."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
 
 
@@ -136,7 +136,7 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _read(name: bytes, data: bytes, found: FoundParts, raw: dict[str, bytes], budget: Budget) -> None:
-    """Take what a chunk says."""
+    """Read one chunk."""
     if name in _TEXTS:
         keyword, text, encoding = _text(name, data, budget)
         if text is None:

@@ -1,4 +1,4 @@
-"""Open and decode picture files with libvips: what is refused, what is converted, which frames there are."""
+"""Open and decode picture files with libvips: reject, convert, and list frames."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _LAB: Final = ("lab", "labs", "labq")
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file that libvips has opened, and what was found beside the pixels.
+    """A file that libvips has opened, and what was found besides the pixels.
 
     Attributes:
         image: its pixels are decoded when they are asked for, from top to bottom.
@@ -172,7 +172,7 @@ def _said(opened: _Opened, key: str, name: str, max_pixels: int) -> Header:
 
 
 def _header(image: pyvips.Image, found: FoundParts, key: str, name: str, max_pixels: int) -> Header:
-    """Say what a picture is, and refuse what cannot be kept.
+    """Describe a picture, and reject what cannot be preserved.
 
     Raises:
         ImageError: too many pixels, or a kind of pixels that is not read.

@@ -1,4 +1,4 @@
-"""Which files become which: inputs, folders and ``-o`` turned into pairs of names, before any picture is read."""
+"""Pair inputs with outputs: turn inputs, folders and ``-o`` into pairs of names before any picture is read."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from fourpass.wear.restore import Restore
 
 @dataclass(frozen=True)
 class Streams:
-    """What stands in for files.
+    """Data and streams used in place of files.
 
     Attributes:
         data: contents of the input.
@@ -224,7 +224,7 @@ def source_of(pair: FilePair) -> files.Source:
 
 
 def fail(outcome: FileOutcome, error: Exception, names: tuple[str, str] | None = None) -> None:
-    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files.
+    """Record why a file failed; an unexpected error keeps its traceback for the report and does not stop other files.
 
     Args:
         outcome: of the file.
