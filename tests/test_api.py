@@ -243,7 +243,12 @@ def test_frames(upscaler, rgb, tmp_path):
         (np.zeros((4, 4, 5), np.uint8), {}, ImageError, r"shape \(4, 4, 5\) is not a picture"),
         (np.zeros((0, 4, 4), np.uint8), {}, ImageError, r"shape \(0, 4, 4\) is not a picture"),
         (np.zeros((4, 4, 4), np.float32), {}, ImageError, "float32 is not one of uint8, uint16"),
-        (np.zeros((4, 4, 3), np.uint8), {"output": "a.png"}, ConfigError, "output is for a picture given by path"),
+        (
+            np.zeros((4, 4, 3), np.uint8),
+            {"output": "a.png"},
+            ConfigError,
+            "output works only for a picture given by path",
+        ),
         (np.zeros((4, 4, 3), np.uint8), {"scale": 2, "size": (9, 9)}, ConfigError, "not both"),
         (np.zeros((4, 4, 3), np.uint8), {"scale": 5}, ConfigError, "beyond this model's largest, 4"),
     ],

@@ -76,7 +76,7 @@ def test_only_the_command_line_speaks_of_its_flags(file: Path) -> None:
         'raise ImageError(f"{name}: too large; raise --max-pixels")',
         'raise ImageError("too large", hint=f"write it with -o {name}")',
         'raise ConfigError(\n    "--ext"\n)',
-        'way_out = "name another with --out"',
+        'way_out = "choose another folder with --out"',
         'name = "standard input"',
         'check(files, way_out="add --suffix")',
     ],
@@ -108,7 +108,7 @@ def test_parts_and_the_line_that_they_make(kind: type[FourpassError]) -> None:
 def test_a_missing_extra_has_its_pip_line_as_hint() -> None:
     error = errors.missing_extra("train", "torch")
     assert error.reason == "torch is not installed"
-    assert error.hint == "bring it with: pip install 'fourpass[train]'"
+    assert error.hint == "install it with: pip install 'fourpass[train]'"
 
 
 def test_errors_from_below_have_parts(tmp_path: Path) -> None:

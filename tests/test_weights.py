@@ -65,7 +65,7 @@ def test_a_flipped_byte_is_found(file):
 def test_a_file_cut_short_is_found(file, keep):
     content = file.read_bytes()
     file.write_bytes(content[:keep])
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         load(file)
 
 

@@ -1,6 +1,6 @@
 """fourpass makes photos larger: perceptual image super-resolution.
 
-`upscale` is for one picture; `upscale_and_report` also returns what was learnt on the way. `Upscaler` is for several
+`upscale` is for one picture; `upscale_and_report` also returns measurements and warnings. `Upscaler` is for several
 pictures. `Engine` chooses what runs them, `blend` makes one model of two.
 Importing fourpass is cheap; heavy modules load when they are used.
 """

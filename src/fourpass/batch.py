@@ -1,8 +1,8 @@
 """Many pictures over many processes or machines, with Ray (extra ``batch``): bounded, resumable, never losing one.
 
-One actor a worker holds the network and works on one picture at a time, so no more pictures are in flight than there
-are workers. What is paired with what, and what is done already, is decided as for one process, in `fourpass.jobs`; the
-driver keeps the record. Where a worker dies its picture is given to a fresh one; a picture that kills
+Each worker is an actor that holds the network and works on one picture at a time, so no more pictures are in flight
+than there are workers. `fourpass.jobs` decides which outputs to make and which are done, as for one process; the
+driver keeps the record. If a worker dies, a new worker takes its picture; a picture that kills
 several is set aside with its error, like one that cannot be read.
 """
 
@@ -28,7 +28,7 @@ MANIFEST = record.RECORD
 
 @dataclass(frozen=True)
 class Work:
-    """What a run does to each picture: all that its output depends on besides the picture.
+    """The settings of a run: everything an output depends on besides the picture itself.
 
     Attributes:
         wanted: size and file options.
@@ -46,10 +46,10 @@ class Work:
     key: str | None = None
 
     def digest(self) -> str:
-        """Name the settings, the contents of all weights included; how many threads there are does not matter.
+        """Return a hash of the settings and the contents of all weights; the number of threads does not count.
 
         Raises:
-            WeightsError: weights are not there.
+            WeightsError: weights are missing.
         """
         return settings.digest_of(
             settings.settings(
@@ -65,7 +65,7 @@ class Work:
 
 @dataclass
 class Tally:
-    """What became of a run's pictures."""
+    """The outcome of a run."""
 
     done: int = 0
     skipped: int = 0
@@ -89,13 +89,13 @@ def run(
     """Upscale every picture of a folder, a list or an object store.
 
     Args:
-        source: folder, file of one path a line (``.txt``), or URL that fsspec opens (``s3://bucket/photos``).
-        target: folder or URL for the outputs, which keep their inputs' places in the tree, and for the manifest.
+        source: folder, file with one path per line (``.txt``), or URL that fsspec opens (``s3://bucket/photos``).
+        target: folder or URL for the outputs, arranged in the same tree as the inputs, and for the manifest.
         work: what to do.
         address: of a Ray cluster (``auto``, ``ray://head:10001``); None: this machine, for as long as the run takes.
         workers: actors, each with its own network.
-        attempts: how many workers a picture may take with it before it is set aside.
-        report: called after each picture with what became of it, the tally, and how many there are.
+        attempts: how many workers a picture may crash before it is set aside.
+        report: called after each picture with its outcome, the tally, and the total number of pictures.
 
     Raises:
         ConfigError: there is nothing to do, source or target cannot be opened, or an output would be an input.
@@ -131,7 +131,7 @@ def _begin(ray: Any, workers: int, address: str | None) -> None:
 
 
 def _plan(source: str, target: str, work: Work) -> tuple[record.Keeping, list[FilePair]]:
-    """Find out what is to be done, and that it can be."""
+    """Plan the run and check that it can start."""
     if source.endswith(".txt"):
         names = inputs.of_list(source)
     elif inputs.is_folder(overwriting.local(source)):
@@ -186,10 +186,10 @@ def _drive(
             outcome = ray.get(ready)
             idle.append(actor)
         except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, (WeightsError, BackendError)):  # no other picture would fare better
+            if isinstance(error.cause, (WeightsError, BackendError)):  # every other picture would fail the same way
                 raise error.cause from None
-            idle.append(actor)  # what the worker did not foresee; it lives
-            outcome = _failed(pair, f"unforeseen: {error.cause!r}")
+            idle.append(actor)  # an unexpected error; the worker survives
+            outcome = _failed(pair, f"unexpected: {error.cause!r}")
         except ray.exceptions.RayActorError:
             idle.append(remote.remote(work, keeping.settings))
             with contextlib.suppress(OSError):
@@ -209,14 +209,14 @@ def _drive(
 
 
 class _Worker:
-    """The actor: one network, one picture at a time."""
+    """The actor: it holds one network and upscales one picture at a time."""
 
     def __init__(self, work: Work, digest: str) -> None:
         self._work, self._digest = work, digest
         self._upscaler: Any = None
 
     def upscale(self, pair: FilePair, before: record.RecordEntry | None) -> FileOutcome:
-        """Upscale one picture; returns what became of it: done, skipped or failed."""
+        """Upscale one picture and return the outcome: done, skipped or failed."""
         from fourpass.jobs import work as step
 
         outcome = FileOutcome(pair.source, pair.target, "planned")
@@ -240,7 +240,9 @@ class _Worker:
             work = self._work
             if work.digest() != self._digest:
                 raise WeightsError(
-                    "differs between the machines of this run", subject=work.model, hint="copy one file to all"
+                    "differs between the machines of this run",
+                    subject=work.model,
+                    hint="copy the same file to all of them",
                 )
             self._upscaler = Upscaler(
                 work.model,

@@ -1,3 +1,3 @@
-"""What runs when nobody chooses; imports nothing, so that every layer and the first line of the package may ask."""
+"""The defaults; this module imports nothing, so any other module can import it."""
 
-DEFAULT_MODEL = "swift"  # the packaged family that runs when nobody names a model
+DEFAULT_MODEL = "swift"  # the packaged family that runs if no model is named

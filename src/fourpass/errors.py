@@ -1,4 +1,4 @@
-"""The errors that fourpass raises on purpose: one line each, naming the value, the rule and the way out."""
+"""The errors that fourpass raises on purpose: one line each, with the value, the rule and a suggested fix."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _Error = TypeVar("_Error", bound="FourpassError")
 
 
 class FourpassError(Exception):
-    """Base of every error that fourpass raises on purpose; as text it is one line made of its parts.
+    """Base of every error that fourpass raises on purpose; its text is one line made of its parts.
 
     Args:
-        reason: what is wrong: the value and the rule.
-        subject: what it is about: a file, a URL, a field; empty where the reason names it.
-        hint: the way out, in words that hold for Python, the command line and the server alike.
-        key: of the way out, for whoever has words of their own for it: the command line's flags are in
-            `fourpass.cli.words`, the server's options in `fourpass.server.problems`. Empty where the hint will do.
-        values: numbers and names that such words need.
+        reason: what is wrong: the value and the rule that it breaks.
+        subject: what the error is about: a file, a URL, a field; empty if the reason names it.
+        hint: a suggested fix, in words that suit Python, the command line and the server.
+        key: identifies the hint, so that an interface can use its own words: the command line's are in
+            `fourpass.cli.words`, the server's in `fourpass.server.problems`. Empty if the hint suits all.
+        values: numbers and names to insert into those words.
 
-    Attributes: as the arguments.
+    Attributes: the same as the arguments.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class FourpassError(Exception):
         return line(self.subject, self.reason, self.hint)
 
     def about(self: _Error, subject: object) -> _Error:
-        """Return the same error about another subject, or about one where it had none."""
+        """Return the same error with this subject instead of its own."""
         other = type(self).__new__(type(self))
         other.args = self.args
         other.__dict__.update(self.__dict__, subject=str(subject))
@@ -50,29 +50,29 @@ class FourpassError(Exception):
 
 
 def line(subject: str, reason: str, hint: str) -> str:
-    """Return the one line that an error's parts make: ``subject: reason; hint``."""
-    said = " ".join(f"{reason}; {hint}".split() if hint else reason.split())  # a subject's line breaks are its own
+    """Join an error's parts into one line: ``subject: reason; hint``."""
+    said = " ".join(f"{reason}; {hint}".split() if hint else reason.split())  # line breaks in a subject are kept
     return f"{subject}: {said}" if subject else said
 
 
 class ConfigError(FourpassError):
-    """An option, a recipe or an argument that cannot be carried out as given."""
+    """An option, a recipe or an argument that is invalid."""
 
 
 class ImageError(FourpassError):
-    """A picture that cannot be read, is refused, or cannot be written."""
+    """A picture that cannot be read or written, or that a limit rejects."""
 
 
 class WeightsError(FourpassError):
-    """A weights file that is missing, damaged, of another architecture or not trusted."""
+    """A weights file that is missing, damaged, untrusted or made for another architecture."""
 
 
 class DatasetError(FourpassError):
-    """A folder of training or evaluation data that is not laid out or not filled as it must be."""
+    """A folder of training or evaluation data with the wrong layout or with missing files."""
 
 
 class BackendError(FourpassError):
-    """An inference backend, or an optional extra, that is missing or fails."""
+    """An inference backend or an optional extra that is missing or fails."""
 
 
 class MetricError(FourpassError):
@@ -80,14 +80,14 @@ class MetricError(FourpassError):
 
 
 class MetricUnavailableError(MetricError):
-    """A metric that needs a file which is not here; tables show what it needs instead of a value."""
+    """A metric that needs a file that is missing; tables say what it needs instead of showing a value."""
 
 
 def missing_extra(extra: str, package: str) -> BackendError:
     """Return the error for an optional dependency that is not installed.
 
     Args:
-        extra: name of the fourpass extra that brings it, for example ``train``.
+        extra: name of the fourpass extra that installs it, for example ``train``.
         package: the importable package that is missing, for example ``torch``.
     """
-    return BackendError(f"{package} is not installed", hint=f"bring it with: pip install 'fourpass[{extra}]'")
+    return BackendError(f"{package} is not installed", hint=f"install it with: pip install 'fourpass[{extra}]'")

@@ -1,7 +1,7 @@
 """Native threads do not survive a fork: a child of a process that has used them gets an error, and does not hang.
 
-libvips and OpenVINO keep threads for their next piece of work. A forked child has the records of them and not the
-threads, so that it would wait for ever. `spawn` and `forkserver`, which start a fresh process, work.
+libvips and OpenVINO keep threads for later work. A forked child inherits the records of these threads but not the
+threads themselves, so it would wait for ever. `spawn` and `forkserver`, which start a fresh process, work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _lost = False
 
 
 def use_threads() -> None:
-    """Say that native threads are about to be used.
+    """Record that native threads are about to be used.
 
     Raises:
         BackendError: the process is the forked child of one that has used them.

@@ -10,7 +10,7 @@ from typing import TypeVar
 from fourpass.errors import ConfigError
 
 SCALE = 4
-# path -> the factors that the network runs at, one after the other; x8 is then halved
+# path -> the factors that the network runs at, one after the other; the x8 result is then halved
 PATHS: Mapping[str, tuple[int, ...]] = MappingProxyType({"x4": (4,), "x2-x2": (2, 2), "x8-downscale": (8,)})
 
 _Image = TypeVar("_Image")
@@ -25,7 +25,7 @@ def follow(
         path: key of `PATHS`.
         image: tensor or array, whatever the two functions take.
         upscale: runs the network: (image, factor) -> image.
-        halve: shrinks by 2; called for the x8 path alone.
+        halve: shrinks by 2; called only for the x8 path.
 
     Raises:
         ConfigError: an unknown path.

@@ -161,7 +161,7 @@ def test_a_list_and_another_format(photos, work, tmp_path):
     [
         (lambda folder: folder / "nothing", "no such folder"),
         (lambda folder: folder / "nothing.txt", "no such list"),
-        (lambda folder: folder, "no picture in this folder"),
+        (lambda folder: folder, "this folder contains no pictures"),
         (lambda folder: "nonsense://x", "cannot be opened"),
         (lambda folder: "memory://x", "is the memory of one process"),
     ],

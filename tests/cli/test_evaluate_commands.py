@@ -27,14 +27,14 @@ def test_tables_are_written_in_every_format(tmp_path, item):
 def test_figure_6_is_drawn_from_the_tables(tmp_path):
     result = run("reproduce", "fig6", "-o", tmp_path, "--format", "svg")
     assert result.exit_code == 0, result.output
-    assert "not measured, the paper's point only: " in result.output
+    assert "not measured, so shown with the paper's value only: " in result.output
     assert (tmp_path / "fig6.svg").read_text().startswith("<?xml")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["table1", "--methods", "eusr"], "table1 is counted in the code"),
+        (["table1", "--methods", "eusr"], "table1 counts parameters in the code"),
         (["fig2"], "Figs. 2 to 5 are drawings"),
         (["table9"], "table9: not one of table1"),
         (["table2", "--format", "png"], "--format png: table2 is written as md, tex, csv, json"),

@@ -86,7 +86,7 @@ def test_bench_measures_and_remembers(fourpass: Run, monkeypatch: pytest.MonkeyP
     lines = out.decode().splitlines()
     assert lines[0] == "swift by 4, a picture of 64x64, megapixels of output a second:"
     assert "  ncnn         cpu    fp32     0.500" in lines
-    assert f"fastest: onnxruntime on cpu in fp32; kept in {tmp_path / 'fourpass' / 'speeds.json'}" == lines[-1]
+    assert f"fastest: onnxruntime on cpu in fp32; saved in {tmp_path / 'fourpass' / 'speeds.json'}" == lines[-1]
     assert any("torch" in line and "failed" in line for line in lines)
     assert (tmp_path / "fourpass" / "speeds.json").is_file()
     assert (
@@ -96,7 +96,7 @@ def test_bench_measures_and_remembers(fourpass: Run, monkeypatch: pytest.MonkeyP
 
 def test_doctor_names_a_backend_that_is_missing(fourpass: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     candidate = type(backends.get("onnxruntime"))
-    why = "onnxruntime is not installed; bring it with: pip install 'fourpass[onnxruntime]'"
+    why = "onnxruntime is not installed; install it with: pip install 'fourpass[onnxruntime]'"
     monkeypatch.setattr(candidate, "missing", lambda self: why)
     code, out, err = fourpass("doctor", "--backend", "onnxruntime")
     assert (code, err) == (2, [f"fourpass: {why}"])

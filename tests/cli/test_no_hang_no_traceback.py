@@ -210,7 +210,7 @@ def test_what_nobody_foresaw_is_one_line_too(fourpass: Run, monkeypatch: pytest.
     code, _, err = fourpass("models")
     assert code == 2
     assert err == [
-        "fourpass: unforeseen RuntimeError: never thought of; please report it, with what FOURPASS_TRACEBACK=1 shows"
+        "fourpass: unexpected RuntimeError: never thought of; please report it with the output of FOURPASS_TRACEBACK=1"
     ]
     monkeypatch.setenv("FOURPASS_TRACEBACK", "1")
     with pytest.raises(RuntimeError, match="never"):

@@ -121,9 +121,9 @@ def test_names_that_are_not_utf8(upscale: Run) -> None:
         (["a.png", "b.png", "-o", "out.png"], "out.png: names one file, and 2 inputs need a folder for -o"),
         (["in", "-o", "out.png"], "out.png: names one file, and the pictures of a folder need a folder for -o"),
         (["in", "-o", "file"], "file: is a file, and the pictures of a folder need a folder for -o"),
-        (["in"], "in: is a folder; say with -o in which folder to write"),
-        (["nothing", "-o", "out"], "nothing: no picture in this folder; for those in folders inside it, add --recurs"),
-        (["a.png", "in/a.png", "-o", "out"], "a.png and in/a.png would both become out/a.png; upscale them apart"),
+        (["in"], "in: is a folder; name an output folder with -o"),
+        (["nothing", "-o", "out"], "nothing: this folder contains no pictures; add --recursive to"),
+        (["a.png", "in/a.png", "-o", "out"], "a.png and in/a.png would both become out/a.png; upscale them separately"),
         (["a.png", "a.jpg", "-o", "out", "--ext", "png"], "a.png and a.jpg would both become out/a.png"),
         (["a.png", "-o", "out.bmp"], "out.bmp: .bmp: not a format that can be written; .*; for a folder, end its name"),
         (["a.png", "-o", "out.heic"], "HEIF is read but not written; take .avif"),
@@ -131,7 +131,7 @@ def test_names_that_are_not_utf8(upscale: Run) -> None:
         (["a.png", "--ext", "bmp"], "--ext bmp: not a format that can be written; take one of .jpg, .png"),
         (["a.png", "-s", "0"], "scale is 0.0; it must be a positive number"),
         (["a.png", "-s", "nan"], "scale is nan; it must be a positive number"),
-        (["a.png", "-s", "16"], "-s 16 is beyond this model's largest factor, 2; upscale twice"),
+        (["a.png", "-s", "16"], "-s 16 exceeds this model's largest factor, 2; upscale twice"),
         (["a.png", "-s", "2", "--width", "9"], "takes exactly one of .*; scale and width were given"),
         (["a.png", "--fit", "1920"], "--fit 1920 is not a size like 1920x1080"),
         (["a.png", "--quality", "0"], "--quality 0 is not within 1..100"),
@@ -256,15 +256,15 @@ def test_damaged_weights(model: Path, fourpass: Run) -> None:
         header["__metadata__"]["flavour"] = "sweet"  # type: ignore[index]
 
     damaged = {
-        "cut.safetensors": (whole[:-10], "not a whole safetensors file .*; fetch or convert it again"),
-        "short.safetensors": (whole[:20], "not a whole safetensors file"),
-        "empty.safetensors": (b"", "not a whole safetensors file|cannot be read"),
+        "cut.safetensors": (whole[:-10], "not a complete safetensors file .*; fetch or convert it again"),
+        "short.safetensors": (whole[:20], "not a complete safetensors file"),
+        "empty.safetensors": (b"", "not a complete safetensors file|cannot be read"),
         "flipped.safetensors": (
             whole[:-5] + bytes([whole[-5] ^ 4]) + whole[-4:],
             "do not match their sha256.*fetch it ag",
         ),
         "key.safetensors": (_with_header(whole, unknown), "metadata has the unknown key 'flavour'; known are "),
-        "odd.safetensors": (whole, "lacks the tensor|numbers do not fit|tensor"),
+        "odd.safetensors": (whole, "lacks the tensor|numbers in its metadata do not fit|tensor"),
         "text.onnx": (b"no network", "text.onnx: "),
         "missing.safetensors": (None, "no such weights file, and not one of the packaged ones"),
         "nonesuch": (None, "nonesuch: no such weights file"),
@@ -296,8 +296,8 @@ def test_a_bug_in_one_file_does_not_stop_the_others(upscale: Run, monkeypatch: p
         put(name)
     code, _, err = upscale("a.png", "b.png", "c.png", "-o", "out", "--json", "report.json")
     assert code == 1
-    assert err[0].startswith("fourpass: a.png: unforeseen RuntimeError: never thought of this; please report it")
-    assert err[1] == "fourpass: b.png: not enough memory; give it less with --max-memory, or close other programs"
+    assert err[0].startswith("fourpass: a.png: unexpected RuntimeError: never thought of this; please report it")
+    assert err[1] == "fourpass: b.png: not enough memory; lower --max-memory or close other programs"
     assert os.listdir("out") == ["c.png"]
     report = json.loads(Path("report.json").read_text())
     assert "RuntimeError" in report["files"][0]["traceback"]

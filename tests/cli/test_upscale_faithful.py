@@ -63,7 +63,7 @@ def test_strength_map(folder: Path, fourpass: Run) -> None:
     assert fourpass("upscale", "a.png", "-o", "c.png", "--strength", 0)[0] == 0
     assert np.array_equal(files.read("b.png").pixels, files.read("c.png").pixels)
     code, _, err = fourpass("upscale", "a.png", "-o", "d.png", "--strength-map", "mask.png", "--strength", 1)
-    assert (code, err) == (2, ["fourpass: a strength map and a strength are both given; leave one of them out"])
+    assert (code, err) == (2, ["fourpass: both a strength map and a strength are given; leave one of them out"])
 
 
 def test_two_models_of_different_lineages(folder: Path, fourpass: Run) -> None:
@@ -82,5 +82,5 @@ def test_two_models_of_different_lineages(folder: Path, fourpass: Run) -> None:
     code, _, err = fourpass("upscale", "a.png", "-o", "d.png", "--blend-pixels")
     assert (code, err) == (
         2,
-        ["fourpass: --blend-pixels wants two models; say what to blend with by --perceptual"],
+        ["fourpass: --blend-pixels needs two models; name the second one with --perceptual"],
     )

@@ -214,7 +214,7 @@ def test_a_file_that_is_not_whole(references, tmp_path, file, lost, message):
 def test_an_srresnet_that_is_not_one(tmp_path):
     state = Lornatang("conv").state_dict()
     torch.save({**state, "attention.weight": torch.zeros(3)}, tmp_path / "g.pth")
-    with pytest.raises(WeightsError, match=r"has the tensor attention\.weight that SRResNet does not know"):
+    with pytest.raises(WeightsError, match=r"has the tensor attention\.weight, which SRResNet does not have"):
         convert(tmp_path / "g.pth")
     del state["trunk.1.rcb.4.running_var"]
     torch.save(state, tmp_path / "g.pth")
@@ -274,5 +274,5 @@ def test_hed_tensors_vgg16(tmp_path, monkeypatch):
 def test_damaged_h5(tmp_path):
     pytest.importorskip("h5py")
     (tmp_path / "hed.weights.h5").write_bytes(b"not hdf5")
-    with pytest.raises(WeightsError, match="not a whole HDF5 file"):
+    with pytest.raises(WeightsError, match="not a complete HDF5 file"):
         convert(tmp_path / "hed.weights.h5")

@@ -73,10 +73,10 @@ def test_keras_h5_is_read_without_keras(references: Path, tmp_path: Path) -> Non
 def test_keras_file_of_another_network_is_told(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "weights.h5", "w") as handle:
         handle["dense/dense/kernel:0"] = np.zeros((4, 4))
-    with pytest.raises(WeightsError, match="lacks Conv1/kernel, so it is no Keras MobileNetV2"):
+    with pytest.raises(WeightsError, match="lacks Conv1/kernel, so it is not a Keras MobileNetV2"):
         from_keras_h5(tmp_path / "weights.h5")
     (tmp_path / "broken.h5").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="not a whole HDF5 file"):
+    with pytest.raises(WeightsError, match="not a complete HDF5 file"):
         from_keras_h5(tmp_path / "broken.h5")
 
 
@@ -173,7 +173,7 @@ def test_fetches_once_and_checks_the_hash(server: tuple[str, Path], tmp_path: Pa
 def test_a_file_with_another_hash_is_refused(server: tuple[str, Path], tmp_path: Path) -> None:
     address, folder = server
     name = publish(folder, right_hash=False)
-    with pytest.raises(WeightsError, match="what came is not the published file"):
+    with pytest.raises(WeightsError, match="the downloaded file is not the published one"):
         download_torchvision(f"{address}/{name}", str(tmp_path / "hub"))
 
 
@@ -188,9 +188,9 @@ def test_without_a_network_the_way_out_is_named(server: tuple[str, Path], tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("absent.h5", None, "no such file of trunk weights"),
+        ("absent.h5", None, "no such trunk weights file"),
         ("a.txt", b"x", r"\.safetensors, \.h5 or \.pth, not \.txt"),
-        ("a.safetensors", b"x", "not a whole safetensors file"),
+        ("a.safetensors", b"x", "not a complete safetensors file"),
         ("a.pth", b"x", "not a readable state dict"),
     ],
 )
@@ -208,7 +208,7 @@ def test_reads_the_shared_trunk_and_teacher(shared: Path) -> None:
     assert tensors.keys() == {f"trunk.{name}" for name in MobileNetV2().state_dict()}
     teacher = str(shared / "weights" / "nima_mobilenet_v1_ava.safetensors")
     assert read_teacher(teacher)["dense.weight"].shape == (10, 1024)
-    with pytest.raises(WeightsError, match=r"lacks conv_dw_1\.weight, so it is no NIMA"):
+    with pytest.raises(WeightsError, match=r"lacks conv_dw_1\.weight, so it is not a NIMA"):
         read_teacher(str(trunk))
     with pytest.raises(WeightsError, match=r"lacks features\.0\.0\.weight"):
         read_trunk(teacher)

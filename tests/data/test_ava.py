@@ -33,10 +33,10 @@ def test_reads_votes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "complaint"),
     [
-        ("1 953619 0 1 5", "row 2: 5 columns where AVA has 15"),
+        ("1 953619 0 1 5", "row 2: 5 columns, but AVA has 15"),
         (ROW.replace(" 17 ", " -17 "), "row 2: vote counts .*-17.* negative"),
-        (ROW.replace(" 17 ", " x "), "row 2: a vote count is no whole number"),
-        (ROW, "row 2: picture 953619 is there a second time"),
+        (ROW.replace(" 17 ", " x "), "row 2: a vote count is not a whole number"),
+        (ROW, "row 2: picture 953619 appears twice"),
     ],
 )
 def test_names_a_malformed_row(tmp_path: Path, row: str, complaint: str) -> None:
@@ -69,7 +69,7 @@ def test_missing_pictures_are_counted_and_left_out(tmp_path: Path) -> None:
     lines: list[str] = []
     training, validation = read_ava(folder, validation=3, report=lines.append)
     assert len(training) + len(validation) == 7
-    assert lines == [f"{folder}: 1 of 8 pictures are missing, 1002.jpg the first; left out"]
+    assert lines == [f"{folder}: 1 of 8 pictures are missing and skipped; the first is 1002.jpg"]
 
 
 def test_pictures_cut_short_are_skipped_noted_and_replaced(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_each_user_gets_errors_of_its_own_kind(kind: type[Exception], tmp_path: 
     (tmp_path / "file").write_bytes(b"")
     says = {
         "folder": "is a folder, where",
-        "pipe": "is no ordinary file, where",
+        "pipe": "is not a regular file, where",
         "file/inside": "cannot be written",
         "n" * 300: "the name is longer than names may be here",
     }

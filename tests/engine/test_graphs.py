@@ -82,7 +82,7 @@ def test_a_misshapen_tensor(tiny):
 
 def test_a_tensor_that_no_path_knows(tiny):
     tensors = {**tiny.tensors, "first_conv.wieght": np.zeros(3, np.float32)}
-    with pytest.raises(WeightsError, match=r"has the tensor first_conv\.wieght that its architecture does not know"):
+    with pytest.raises(WeightsError, match=r"has the tensor first_conv\.wieght, which its architecture does not have"):
         graphs.onnx_model(replace(tiny, tensors=tensors), 2)
 
 
@@ -90,7 +90,7 @@ def test_a_tensor_that_no_path_knows(tiny):
     ("change", "message"),
     [
         ({"architecture": "unet"}, "architecture 'unet' is not one that the engine runs: eusr"),
-        ({"numbers": {"featuers": 8}}, "numbers do not fit eusr .*featuers"),
+        ({"numbers": {"featuers": 8}}, "numbers in its metadata do not fit eusr .*featuers"),
     ],
 )
 def test_other_architectures_and_numbers(tiny, change, message):

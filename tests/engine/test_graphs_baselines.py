@@ -116,7 +116,7 @@ def test_two_scales_are_none_of_edsr(references):
     weights = convert(references / "edsr_x4.npz")
     numbers = {**weights.metadata.numbers, "scales": [2, 4]}
     metadata = Metadata("edsr", numbers, "test", "none", 0, "CC0-1.0")
-    with pytest.raises(WeightsError, match="numbers do not fit edsr"):
+    with pytest.raises(WeightsError, match="numbers in its metadata do not fit edsr"):
         graphs.scales(Weights(weights.tensors, metadata))
 
 

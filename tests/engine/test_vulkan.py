@@ -185,7 +185,7 @@ def test_nan_in_half_precision_is_done_again(monkeypatch, tiny, caplog):
     one = upscaler(monkeypatch, tiny, None)
     np.testing.assert_array_equal(one.upscale(photo, 2), np.full((40, 40, 3), 50))
     assert [record.message for record in caplog.records] == [
-        "fourpass: fp16 gave values that are not finite; fp32 takes over"
+        "fourpass: fp16 produced values that are not finite; fp32 takes over"
     ]
 
 

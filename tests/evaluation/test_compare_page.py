@@ -180,5 +180,5 @@ def test_pictures_and_folders_are_read(tmp_path):
 )
 def test_a_file_that_holds_no_votes_is_named(tmp_path, content):
     (tmp_path / "v.json").write_text(content)
-    with pytest.raises(DatasetError, match=r"v\.json: not a file of votes"):
+    with pytest.raises(DatasetError, match=r"v\.json: not a votes file"):
         rate_votes([tmp_path / "v.json"])

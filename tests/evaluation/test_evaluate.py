@@ -140,7 +140,7 @@ def test_methods_are_read():
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("", ConfigError, "no method is named; give for example bicubic,eusr"),
+        ("", ConfigError, "no method is named; for example: bicubic,eusr"),
         ("bicubic,bicubic", ConfigError, "two methods are called 'Bicubic'"),
         ("eusr@x3", ConfigError, "'x3' is not one of"),
         ("eusr@strength:high", ConfigError, "names no strength"),

@@ -70,7 +70,7 @@ def test_a_stand_in_is_named_below_the_table(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER + ROW.format("EUSR", 1) * 2, "line 3: BSD100 EUSR stands there twice"),
+        (HEADER + ROW.format("EUSR", 1) * 2, "line 3: BSD100 EUSR appears twice"),
         (HEADER + ROW.format("EUSR", "many"), "line 2: steps is 'many'"),
         (HEADER + "BSD100,EUSR\n", "line 2: has more or fewer cells"),
         (HEADER + ROW.format("EUSR", 1).replace("fourpass evaluate", ""), "the column command is empty"),

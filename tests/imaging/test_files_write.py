@@ -357,7 +357,7 @@ def test_folders_are_made_and_things_in_the_way_are_named(tmp_path: Path) -> Non
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ImageError, match=r"folder\.png: is a folder, where a picture is to be written"):
         files.write(tmp_path / "folder.png", RGB)
-    with pytest.raises(ImageError, match=r"/dev/null: is no ordinary file"):
+    with pytest.raises(ImageError, match=r"/dev/null: is not a regular file"):
         files.write_rows("/dev/null", [RGB], Picture.of(RGB).header, key="png")
     assert Path("/dev/null").is_char_device()
 

@@ -91,7 +91,7 @@ def test_every_option_counts() -> None:
 
 def test_what_cannot_be_read_is_said_and_not_waited_for() -> None:
     os.mkfifo("pipe.png")
-    with pytest.raises(ConfigError, match=r"pipe\.png: the strength map cannot be read .is no ordinary file."):
+    with pytest.raises(ConfigError, match=r"pipe\.png: the strength map cannot be read .is not a regular file."):
         known(mask=Path("pipe.png"))
     with pytest.raises(WeightsError, match="no such weights file"):
         known("pipe.png")

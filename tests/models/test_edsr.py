@@ -84,5 +84,5 @@ def test_two_scales_are_none_of_edsr(references):
     converted = convert(references / "edsr_x4.npz")
     numbers = {**converted.metadata.numbers, "scales": [2, 4]}
     metadata = type(converted.metadata)(**{**converted.metadata.__dict__, "numbers": numbers})
-    with pytest.raises(WeightsError, match=r"numbers do not fit edsr .*exactly one scale"):
+    with pytest.raises(WeightsError, match=r"numbers in its metadata do not fit edsr .*exactly one scale"):
         build(Weights(converted.tensors, metadata))

@@ -202,7 +202,7 @@ def test_start_weights_are_wanted_and_checked(photos, cache, vgg, start):
     [
         ("edsr", {"scales": [2, 4], "odds": [1, 1], "patches": [8, 8]}, "exactly one scale"),
         ("edsr", {"scales": [5]}, "scale 5 is neither"),
-        ("mdsr", {"patches": [8]}, "must have a value each for every scale"),
+        ("mdsr", {"patches": [8]}, "must each have one value per scale"),
         ("srresnet-mse", {"pixel": 0.0}, "at least one must compare with the truth"),
         ("srresnet-mse", {"pixel_kind": "l3"}, "'l3' is not one of l1, mse, low-frequency"),
         ("srresnet-mse", {"pixel_kind": "low-frequency", "patches": [4]}, "smaller than the 21x21 blur"),

@@ -196,10 +196,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda file: file.write_bytes(file.read_bytes()[:-600]), "not a whole checkpoint"),
-        (lambda file: file.write_bytes(b"nonsense"), "not a whole checkpoint"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-600]), "not a complete checkpoint"),
+        (lambda file: file.write_bytes(b"nonsense"), "not a complete checkpoint"),
         (lambda file: torch.save({"format": "other"}, file), "not a checkpoint of this program"),
-        (lambda file: torch.save(print, file), "not a whole checkpoint"),
+        (lambda file: torch.save(print, file), "not a complete checkpoint"),
     ],
 )
 def test_a_damaged_checkpoint_is_named(tmp_path, damage, message):

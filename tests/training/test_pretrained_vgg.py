@@ -79,7 +79,7 @@ def test_downloaded_once_checked_and_kept(server, tmp_path):
 
 def test_other_content_than_its_hash_says(server, tmp_path):
     server.files["/vgg19-dcbb9e9d.pth"] = b"tampered"
-    with pytest.raises(WeightsError, match="not dcbb9e9d: damaged on the way; fetch it where there is a network"):
+    with pytest.raises(WeightsError, match="not dcbb9e9d: damaged in transit; download it on a machine with a network"):
         fetch(address(server, "vgg19-dcbb9e9d.pth"), tmp_path, report=silent)
     assert list(tmp_path.iterdir()) == []
 

@@ -60,7 +60,7 @@ def test_the_recipe_that_ships():
         ({"odds": [0, 0, 0]}, "odds must not all be 0"),
         ({"schedule": "linear"}, "schedule 'linear' is not one of constant, halving, cosine"),
         ({"precision": "fp16"}, "precision 'fp16' is not one of auto, fp32, bf16"),
-        ({"halve_every": 0}, "schedule 'halving' wants halve_every"),
+        ({"halve_every": 0}, "schedule 'halving' needs halve_every"),
         ({"ema": 1.0}, "ema 1.0 is not below 1"),
         ({"features": 0}, "features is 0"),
         ({"wear": 0.5}, r"wear = 0.5 is not a table; write its keys below a line \[wear\]"),
@@ -119,7 +119,7 @@ def test_a_recipe_extends_others(tmp_path):
     ("text", "message"),
     [
         ('extends = "x.toml"', r"x\.toml: extends itself"),
-        ('extends = "y.toml"', r"x\.toml: extends itself, by way of y\.toml"),
+        ('extends = "y.toml"', r"x\.toml: extends itself through y\.toml"),
         ('extends = "none.toml"', r"none\.toml: cannot be read"),
         ("extends = [3]", r"x\.toml: extends = \[3\] is not the name of a recipe file"),
     ],

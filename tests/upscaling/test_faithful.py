@@ -59,7 +59,7 @@ def test_consistency_gives_the_input_back(strength: float) -> None:
     (facts,) = found
     assert facts.consistent
     assert np.abs(imresize(result.astype(float), 0.25) - picture()).max() <= 1 + 1e-3
-    with pytest.raises(ConfigError, match="consistency is for enlarging; 12x10"):
+    with pytest.raises(ConfigError, match="consistency works only for enlarging; 12x10"):
         upscaler.upscale(picture(), size=(10, 12))
 
 

@@ -134,7 +134,7 @@ def identity():
 @pytest.mark.parametrize(
     ("nodes", "options", "message"),
     [
-        (identity, {}, "64x64 became 64x64, not larger by a whole factor"),
+        (identity, {}, "64x64 became 64x64, which is not larger by a whole factor"),
         (
             enlarge,
             {"shape": (1, "h", "w", 3)},
@@ -170,9 +170,9 @@ def test_no_onnx_file(tmp_path):
         Upscaler(tmp_path / "gone.onnx")
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"this is text, whatever its name says")
-    with pytest.raises(WeightsError, match=r"bad\.onnx: not a whole ONNX file"):
+    with pytest.raises(WeightsError, match=r"bad\.onnx: not a complete ONNX file"):
         Upscaler(bad)
     whole = write(tmp_path / "cut.onnx", *enlarge())
     whole.write_bytes(whole.read_bytes()[:-60])
-    with pytest.raises(WeightsError, match=r"cut\.onnx: not a whole ONNX file"):
+    with pytest.raises(WeightsError, match=r"cut\.onnx: not a complete ONNX file"):
         Upscaler(whole)

@@ -78,7 +78,7 @@ def test_models_that_people_have(package, file, scale, photo_like):
         (DOUBLE.replace("1 1 data out", "1 one data out"), "line 4 is not a layer: Interp up 1 one data out"),
         (DOUBLE.replace("1 1 data out", "1 1 date out"), "layer up takes date, which no layer before it makes"),
         (DOUBLE.replace("Interp", "Wizardry"), "ncnn cannot load or run it .*: layer Wizardry not exists"),
-        (DOUBLE.replace("1=2.0 2=2.0", "1=1.0 2=1.0"), "64x64 became 64x64, not larger by a whole factor"),
+        (DOUBLE.replace("1=2.0 2=2.0", "1=1.0 2=1.0"), "64x64 became 64x64, which is not larger by a whole factor"),
         (DOUBLE.replace("0=1 1=2.0 2=2.0", "0=1 1=2.0 2=3.0"), "not larger by a whole factor"),
         (DOUBLE.replace("2 2", "3 3", 1) + "Input more 0 1 other\n", "has 2 inputs and 2 outputs"),
         (

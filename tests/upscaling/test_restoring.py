@@ -216,7 +216,7 @@ class TestFiles:
         for value in ("2", "some", "nan"):
             done = self.run(photo, "-n", "small", "--restore", value)
             assert isinstance(done.exception, ConfigError)
-            assert f"--restore {value} is not a number within 0..1, or auto" in str(done.exception)
+            assert f"--restore {value} is neither a number from 0 to 1 nor auto" in str(done.exception)
 
     def test_other_settings_are_done_anew(self, photo: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"

@@ -257,7 +257,7 @@ def test_sizes_that_cannot_be(upscaler, photo_like, wish, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tile": 8}, "tile 8 is smaller than the smallest that works, 16"),
+        ({"tile": 8}, "tile 8 is smaller than the minimum, 16"),
         ({"max_memory": 0}, "max_memory 0 is not a positive number of bytes"),
         ({"strength": 1.5}, r"strength 1.5 is not within 0..1"),
         ({"strength": 0.5}, r"strength is a dial of the packaged models \(eusr, swift\), not of tiny"),
@@ -342,7 +342,7 @@ def test_each_backend_takes_what_was_measured(tiny, backend):
 
 def test_weights_that_overflow_are_not_passed_on(tiny, photo_like):
     tensors = {name: value * np.float32(1e10) for name, value in tiny.tensors.items()}
-    with pytest.raises(BackendError, match=r"tiny gave values that are not finite \(openvino, fp32\)"):
+    with pytest.raises(BackendError, match=r"tiny produced values that are not finite \(openvino, fp32\)"):
         Upscaler(replace(tiny, tensors=tensors), precision="fp32", backend="openvino").upscale(photo_like, 2)
 
 

@@ -56,7 +56,7 @@ class _LazyGroup(TyperGroup):
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, a section for each group."""
+        """Write the commands, one section per group."""
         for group, names in help_text.COMMANDS.items():
             with formatter.section(group):
                 commands = [(name, self.get_command(ctx, name)) for name in names]
@@ -64,7 +64,7 @@ class _LazyGroup(TyperGroup):
 
 
 def _refuse_empty(parameter: Any) -> None:
-    """Have a parameter refuse an empty text, which is what a shell makes of a variable that is not set."""
+    """Make a parameter reject an empty text, which is what a shell makes of an unset variable."""
     process = parameter.process_value
 
     def checked(context: Any, value: Any) -> Any:
@@ -72,7 +72,7 @@ def _refuse_empty(parameter: Any) -> None:
             longest = parameter.opts[-1]
             name = longest if longest.startswith("-") else (parameter.metavar or parameter.name.upper()).rstrip(".")
             raise ConfigError(
-                f"{name} is an empty text, say of a variable that is not set", hint="leave it out or fill it in"
+                f"{name} is empty, perhaps because a variable is not set", hint="leave it out or fill it in"
             )
         return process(context, value)
 
@@ -108,7 +108,7 @@ def main() -> None:
         _refuse(words.line(error))
     except KeyboardInterrupt:
         _end("stopped", 130)
-    except BrokenPipeError:  # who read our output has had enough of it
+    except BrokenPipeError:  # the reader of the output has stopped
         _end("", 141)
     except Exception as error:
         if type(error).__name__ == "Abort":  # what Typer makes of Ctrl-C
@@ -123,15 +123,15 @@ def main() -> None:
 
 
 def _unforeseen(error: Exception) -> NoReturn:
-    """Say what nobody foresaw in one line too; whoever looks for its cause asks for all of it."""
+    """Report an unexpected error in one line too; an environment variable asks for the traceback."""
     if os.environ.get(_TRACEBACK):
         raise error
     if isinstance(error, MemoryError):
         _refuse("not enough memory; close other programs, or ask for less")
     if isinstance(error, OSError):  # a full disk under standard output for example
         name = f"{error.filename}: " if error.filename else ""
-        _end(f"{name}{error.strerror or error}; make room or name another place", 2)
-    _refuse(f"unforeseen {type(error).__name__}: {error}; please report it, with what {_TRACEBACK}=1 shows")
+        _end(f"{name}{error.strerror or error}; free some space or choose another place", 2)
+    _refuse(f"unexpected {type(error).__name__}: {error}; please report it with the output of {_TRACEBACK}=1")
 
 
 def _refuse(message: str) -> NoReturn:

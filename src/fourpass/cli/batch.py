@@ -64,7 +64,7 @@ def batch(
 
 
 def _reporter() -> Any:
-    """Say on standard error what failed, and on a terminal how far the run is."""
+    """Report failures on standard error, and progress if it is a terminal."""
 
     def report(outcome: Any, tally: Any, total: int) -> None:
         over = tally.done + tally.skipped + tally.failed

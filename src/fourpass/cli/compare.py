@@ -35,7 +35,7 @@ def compare(
         return
     names = list(choose([name.strip() for name in metrics.split(",") if name.strip()]))
     if "lr_psnr" in names:
-        raise ConfigError("lr_psnr needs the inputs of the results", hint="use fourpass evaluate for it")
+        raise ConfigError("lr_psnr needs the low-resolution inputs", hint="use fourpass evaluate instead")
     labelled = _labelled(pictures or [])
     others = [each for each in (reference, ma_model) if each]
     overwriting.check([*labelled.values(), *others], [output], suffixes=SUFFIXES)
@@ -48,7 +48,7 @@ def compare(
 
 
 def _labelled(pictures: list[Path]) -> dict[str, Path]:
-    """Names of the sources: as given with NAME=, else the shortest ending of each path that tells them apart."""
+    """Names of the sources: given with NAME=, else the shortest ending of each path that is unique."""
     found: dict[str, Path] = {}
     for path in pictures:
         name, _, rest = str(path).rpartition("=")

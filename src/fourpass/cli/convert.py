@@ -1,4 +1,4 @@
-"""``fourpass convert``: other people's weight files into ours."""
+"""``fourpass convert``: convert weight files from other projects to fourpass."""
 
 from __future__ import annotations
 

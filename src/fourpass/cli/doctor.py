@@ -1,4 +1,4 @@
-"""``fourpass doctor``: which backend, precision, threads and memory will be used, and why; and does it run?"""
+"""``fourpass doctor``: which backend, precision, threads and memory will be used, why, and whether it works."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def doctor(
 
 
 def _bench(model: str, device: str, precision: str, threads: int | None) -> None:
-    """Print megapixels of output a second for every way to run a model here, and have ``auto`` remember them."""
+    """Print megapixels of output per second for every way to run a model here, and save them for ``auto``."""
     from fourpass import weights
     from fourpass.engine import backends, graphs, measuring
     from fourpass.engine.sources import OurWeights
@@ -88,16 +88,16 @@ def _bench(model: str, device: str, precision: str, threads: int | None) -> None
     for line in _left_out(device):
         print(line)
     if not found:
-        raise BackendError(f"nothing here runs {model} on the device {device} in the precision {precision}")
+        raise BackendError(f"no installed backend runs {model} on {device} in {precision}")
     kept = ""
     if device == "auto":  # for a device that is named, nothing is looked up
         measuring.keep(measuring.key(source, device, precision, threads), found)
-        kept = f"; kept in {measuring.file()}"
+        kept = f"; saved in {measuring.file()}"
     print(f"fastest: {max(found, key=lambda way: found[way])}{kept}")
 
 
 def _left_out(device: str) -> list[str]:
-    """Say what was not measured, and what would make this machine faster."""
+    """List what was not measured, and what would make this machine faster."""
     from fourpass.engine import backends, hardware
 
     lines = []
@@ -109,7 +109,7 @@ def _left_out(device: str) -> list[str]:
             continue
         if device == "auto":
             lines += [
-                f"not measured: {name} on {each} ({backend.describe(each)}), a program on the processor; "
+                f"not measured: {name} on {each} ({backend.describe(each)}), emulated on the processor; "
                 f"ask for it with --device {each}"
                 for each in backend.emulated()
             ]
@@ -130,12 +130,12 @@ def _say(topic: str, text: str) -> None:
 
 def _bf16(instructions: str | None) -> str:
     if instructions is None:
-        return "no bfloat16 instructions that are known of (AMX, AVX512-BF16), so fp32 is fastest"
+        return "no bfloat16 instructions (AMX, AVX512-BF16) found, so fp32 is fastest"
     return f"{instructions} makes bf16 fast"
 
 
 def _threads(threads: int | None) -> str:
-    return "as many threads as the backend sees fit" if threads is None else f"{threads} threads"
+    return "the backend chooses how many threads" if threads is None else f"{threads} threads"
 
 
 def _formats() -> str:
@@ -157,7 +157,7 @@ def _trial(engine: Engine) -> str:
     from fourpass.upscaling.upscaler import Upscaler
 
     if DEFAULT_MODEL not in weights.available():
-        return "left out: no weights are packaged"
+        return "skipped: no weights are packaged"
     start = time.monotonic()
     upscaler = Upscaler(engine=engine)
     upscaler.prepare(upscaler.default_scale)

@@ -1,4 +1,4 @@
-"""``fourpass evaluate``: upscale, or take results from disk, and measure as the paper did."""
+"""``fourpass evaluate``: upscale, or read results from disk, and measure as the paper did."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def evaluate(
 def refuse_overwriting(
     folders: Sequence[Path], methods: Sequence[Method], ma_model: Path | None, outputs: Sequence[Path]
 ) -> None:
-    """Refuse to write over anything that is measured, or measured with; raises ConfigError."""
+    """Refuse to overwrite an input of the measurement; raises ConfigError."""
     from fourpass.imaging.formats import SUFFIXES
 
     sources = [method.source for method in methods if method.source]
@@ -143,7 +143,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"cannot be made ({error.strerror})", subject=path) from None
+        raise ConfigError(f"cannot be created ({error.strerror})", subject=path) from None
 
 
 def write(path: Path, text: str) -> None:
@@ -152,12 +152,12 @@ def write(path: Path, text: str) -> None:
 
 
 def command_line() -> str:
-    """The command as it was typed, which stands beside every number that it made."""
+    """The command as it was typed, which is saved with every number that it produced."""
     return shlex.join(["fourpass", *sys.argv[1:]])
 
 
 class _Progress:
-    """A bar on the error stream while results come in; nothing where nobody watches."""
+    """A progress bar on standard error if it is a terminal."""
 
     def __init__(self, total: int) -> None:
         from rich.console import Console

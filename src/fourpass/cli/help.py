@@ -24,7 +24,7 @@ COMMANDS = {
 
 RARE = "Rarely needed"
 
-# command -> group -> the names of its options' parameters, in the order in which they are shown. What is in no group
+# command -> group -> the names of its options' parameters, in the order in which they are shown. Options in no group
 # is rarely needed. A command that is not here has one group.
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "upscale": {
@@ -81,7 +81,7 @@ class Command(TyperCommand):
     """A command whose help shows its options in the groups of `OPTIONS`."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, then the options, a section for each group."""
+        """Write the arguments, then the options, one section per group."""
         records: dict[str, list[tuple[str, str]]] = {"Arguments": []}
         groups = OPTIONS.get(self.name or "", {})
         records |= {group: [] for group in groups}

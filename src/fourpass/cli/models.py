@@ -1,4 +1,4 @@
-"""``fourpass models``: what is packaged, and what each is for."""
+"""``fourpass models``: the packaged models and what each is for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def models(
 
 
 def _folder(folder: Path, as_json: bool) -> None:
-    """Say of each file in a folder whether, and by what, it upscales; what cannot be used stops nothing."""
+    """Say of each file in a folder whether, and by what, it upscales; unusable files do not stop it."""
     from fourpass.errors import ConfigError, FourpassError
     from fourpass.upscaling.upscaler import Upscaler
 
@@ -78,4 +78,4 @@ def _folder(folder: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
     elif not rows:
-        print(f"{folder} holds no models ({', '.join(_SUFFIXES)})")
+        print(f"{folder} contains no models ({', '.join(_SUFFIXES)})")

@@ -1,4 +1,4 @@
-"""Options of ``fourpass upscale``: what their texts mean, and which contradict each other."""
+"""Options of ``fourpass upscale``: parse their values and check for contradictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fourpass.jobs.one_file import UpscaleOptions
 
 
 def number(option: str, text: str | None) -> int | None:
-    """Read a number that may end in K, M, G or T, in thousands of a size: 250M, 2G."""
+    """Read a number that may end in K, M, G or T, such as 250M or 2G."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B|P|PX)?", text.strip().upper())
@@ -30,7 +30,7 @@ def restore(text: str) -> float | str:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise ConfigError(f"--restore {text} is not a number within 0..1, or auto")
+        raise ConfigError(f"--restore {text} is neither a number from 0 to 1 nor auto")
     return value
 
 
@@ -45,7 +45,7 @@ def box(text: str | None) -> tuple[int, int] | None:
 
 
 def check(wanted: UpscaleOptions, output: str | None, report: str | None, resume: bool) -> None:
-    """Refuse what makes no sense whatever the pictures are.
+    """Reject options that are invalid for any picture.
 
     Raises:
         ConfigError: an option's value, or two that contradict each other.

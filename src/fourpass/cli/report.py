@@ -1,4 +1,4 @@
-"""What the user sees of a run: progress on a terminal, and one line for each failure."""
+"""What the user sees during a run: progress on a terminal, and one line for each failure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Display:
             self._bar.stop()
 
     def begin(self, name: str, pixels: int) -> ProgressCallback:
-        """Say which file is next; returns what to tell its progress, 0..1."""
+        """Announce the next file; return the function to report its progress to, 0..1."""
         self._number += 1
         if self._bar is None:
             return lambda share: None
@@ -52,7 +52,7 @@ class Display:
         return lambda share: self._bar.update(self._task, completed=self._done + share * pixels)
 
     def end(self, outcome: FileOutcome, pixels: int) -> None:
-        """Say what became of the file."""
+        """Report the outcome of the file."""
         if outcome.status == "done":
             self._done += pixels
         else:  # no work went into it, so it must not count as speed
@@ -67,7 +67,7 @@ class Display:
             self._bar.update(self._task, completed=self._done, total=max(self._total, 1))
 
     def summary(self, outcomes: Sequence[FileOutcome]) -> None:
-        """Count what became of the files, on a terminal, where there were several."""
+        """Print a summary on a terminal if there were several files."""
         if self._bar is None or self._count < 2:
             return
         counts = {status: sum(each.status == status for each in outcomes) for status in ("done", "skipped", "failed")}
@@ -108,7 +108,7 @@ def _bar() -> Any:
     from rich.text import Text
 
     class Speed(ProgressColumn):
-        """Output megapixels a second."""
+        """Output megapixels per second."""
 
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed / 1e6:.2f} MP/s" if task.speed else "- MP/s")

@@ -1,4 +1,4 @@
-"""``fourpass reproduce``: a table or figure of the paper, our values beside the paper's; or all, from the data on."""
+"""``fourpass reproduce``: one table or figure of the paper, with our values next to it, or all of them from the data.
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def reproduce(
 
 
 def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_run: bool) -> None:
-    """Say what is missing, and run the rest."""
+    """List what is missing, and run the rest."""
     from fourpass.reproduction.plan import ReproductionPlan
     from fourpass.reproduction.run import run
     from fourpass.reproduction.sources import SOURCES, missing
@@ -65,11 +65,11 @@ def _everything(roots: list[Path], recipes: str, device: str, output: Path, dry_
 
     if len(roots) != 1:
         raise ConfigError(
-            "all takes one folder of data: --data ROOT", hint="docs/tutorials/reproduce.md says what goes into it"
+            "all takes one folder of data: --data ROOT", hint="docs/tutorials/reproduce.md lists what goes into it"
         )
     (root,) = roots
     if not root.is_dir():
-        raise ConfigError("no such folder", subject=root, hint="docs/tutorials/reproduce.md says what goes into it")
+        raise ConfigError("no such folder", subject=root, hint="docs/tutorials/reproduce.md lists what goes into it")
     steps = ReproductionPlan(recipes, root, output, recipe_files.folder(), device).steps()
     lacking = missing(root)
     wanted = {name for step in steps for name in step.sources}
@@ -125,7 +125,7 @@ def _reproduce(
 ) -> None:
     if item == "table1":
         if data or methods or results:
-            raise ConfigError("table1 is counted in the code", hint="it takes no --data, --methods or --results")
+            raise ConfigError("table1 counts parameters in the code", hint="it takes no --data, --methods or --results")
         _table(item, {}, output, _suffixes(formats, "md"))
     elif item in TABLES:
         measured = _measured(TABLES[item], results, data, methods, ma_model, alone)
@@ -150,7 +150,7 @@ def _measured(
     from fourpass.evaluation.summary import summarise, summary_table, with_means_of_runs
 
     if methods and not data:
-        raise ConfigError("--methods are measured on --data", hint="give the evaluation sets too")
+        raise ConfigError("--methods needs --data", hint="give the evaluation sets")
     alone = alone or number in SEPARATE
     found = {} if data and alone and not results else measured_rows(number, results, alone=alone)
     if data:
@@ -160,7 +160,7 @@ def _measured(
         chosen = _methods(f"table{number}", methods)
         if not chosen:
             raise ConfigError(
-                (f"table{number} compares runs that differ in one thing alone, and the package holds none"),
+                (f"table{number} compares runs that differ in one setting only, and the package contains none"),
                 hint="name them with --methods, or leave --data out to see the committed rows",
             )
         rows = evaluate(find(data, 4), chosen, DEFAULT, protocol, workers=usable_cpus())
@@ -208,7 +208,7 @@ def _plane(measured: dict[Key, Row], output: Path, suffixes: list[str]) -> None:
     for suffix in suffixes:
         plots.save(figure, output / f"fig6.{suffix}")
     missing = [name for name in points["paper"] if name not in points["ours"]]
-    print(f"not measured, the paper's point only: {', '.join(missing) or 'none'}")
+    print(f"not measured, so shown with the paper's value only: {', '.join(missing) or 'none'}")
     _say(output, "fig6", suffixes)
 
 
@@ -227,7 +227,7 @@ def _pictures(item: str, data: list[Path], methods: list[str], output: Path, suf
     for suffix in suffixes:
         plots.save(figure, output / f"{item}.{suffix}")
     missing = dict.fromkeys(panel.label for strip in rows for panel in strip.panels if panel.picture is None)
-    print(f"no weights or results, an empty cell: {', '.join(missing) or 'none'}")
+    print(f"left empty, without weights or results: {', '.join(missing) or 'none'}")
     _say(output, item, suffixes)
 
 

@@ -83,14 +83,14 @@ def _chosen(names: str) -> list[str]:
 
 
 def _checked(name: str, kind: str) -> Any:
-    """Load weights, and refuse those of the other kind of scores."""
+    """Load weights, and reject those of the other kind of scores."""
     from fourpass import weights
     from fourpass.errors import WeightsError
 
     loaded = weights.load(name)
     found = loaded.metadata.lineage.split("-")[0]
     if found in KINDS and found != kind:
-        raise WeightsError(f"a predictor of {found} scores where one of {kind} scores is wanted", subject=name)
+        raise WeightsError(f"predicts {found} scores, but a predictor of {kind} scores is needed", subject=name)
     return loaded
 
 

@@ -66,7 +66,7 @@ def serve(
             file=sys.stderr,
         )
     if folder and not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK):
-        raise ConfigError(f"--folder {folder}: cannot be written", hint="name another")
+        raise ConfigError(f"--folder {folder}: cannot be written", hint="choose another folder")
     worker.check(settings.model)
 
     def show(bound: int) -> None:

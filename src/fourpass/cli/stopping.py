@@ -1,4 +1,4 @@
-"""A request to end, from a person, the system or a terminal that closes, unwinds the program: no half file is left."""
+"""A request to end, from a person, the system or a closing terminal, unwinds the program and leaves no partial file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three standard streams, whatever they are: closed, of another character set, a full disk, a pipe that ended."""
+"""The three standard streams in any state: closed, in another character set, on a full disk, or a broken pipe."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def standard_output() -> BinaryIO:
 
 
 def printable(text: str) -> str:
-    """Write what a terminal would obey, or cannot show, as Python does in a string: control characters, odd bytes."""
+    """Escape what a terminal would obey or cannot show (control characters, odd bytes), as Python does in a string."""
     return "".join(each if _shows(each) else _escaped(each) for each in text)
 
 

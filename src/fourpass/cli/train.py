@@ -1,4 +1,4 @@
-"""``fourpass train``: run a training phase, or go on with one that was stopped, by the same command."""
+"""``fourpass train``: run a training phase, or resume a stopped one with the same command."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def train(
 
 
 def _refuse_overwriting(out: Path, folders: Sequence[Path], files: Sequence[Path | str | None]) -> None:
-    """Refuse a run whose files would take the place of what it learns from, or lie among that."""
+    """Refuse a run whose output would overwrite or mix with its training data."""
     from fourpass.disk import overwriting
     from fourpass.errors import ConfigError
     from fourpass.training.loop import FILES
@@ -97,7 +97,9 @@ def _refuse_overwriting(out: Path, folders: Sequence[Path], files: Sequence[Path
     for folder in folders:
         if overwriting.inside(out, [folder]):
             raise ConfigError(
-                f"lies in {folder}, whose pictures are read", subject=out, hint="name a folder outside it with --out"
+                f"lies in {folder}, where the pictures are read",
+                subject=out,
+                hint="name a folder outside it with --out",
             )
     overwriting.check(
         [*folders, *(file for file in files if file and os.path.isfile(file))],

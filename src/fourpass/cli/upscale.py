@@ -136,10 +136,12 @@ def upscale(
         wrap=wrap,
     )
     if wrap and consistency:
-        raise ConfigError("--wrap and --consistency do not go together: the correction knows no picture that repeats")
+        raise ConfigError(
+            "--wrap and --consistency cannot be combined: the correction does not support repeating pictures"
+        )
     held = {"mask": _mask(strength_map), "consistent": consistency, "disagreement": disagreement is not None}
     if blend_pixels and perceptual is None:
-        raise ConfigError("--blend-pixels wants two models", hint="say what to blend with by --perceptual")
+        raise ConfigError("--blend-pixels needs two models", hint="name the second one with --perceptual")
     chosen: Model = model
     if perceptual is not None:
         chosen = blend(model, perceptual, 0.5 if strength is None else strength, pixels=blend_pixels)
@@ -159,7 +161,7 @@ def upscale(
     )
     if scale is not None and scale > max(upscaler.scales):
         raise ConfigError(
-            f"-s {scale:g} is beyond this model's largest factor, {max(upscaler.scales)}", hint="upscale twice"
+            f"-s {scale:g} exceeds this model's largest factor, {max(upscaler.scales)}", hint="upscale twice"
         )
     keeping = record.keep(output, names, settings.digest_of(about), resume=resume)
     found = pairs.pairs(
@@ -196,7 +198,7 @@ def _run(
     disagreement: Path | None,
     measure: bool,
 ) -> bool:
-    """Do the work, and say what became of it; returns whether a file failed."""
+    """Run, and report the outcome; returns whether a file failed."""
     from fourpass.cli.report import Display, describe
     from fourpass.jobs import work
     from fourpass.jobs.report import Report
@@ -233,14 +235,14 @@ def _run(
 
 
 def _keep_what_is_there(pairs: list[FilePair]) -> None:
-    """Refuse to replace a file in a place that nobody named."""
+    """Refuse to replace a file whose name the user did not give."""
     for pair in pairs:
         if os.path.exists(pair.target):
             raise ConfigError("already exists", subject=pair.target, hint="delete it, or name an output with -o")
 
 
 def _upscaler(model: Model, held: dict[str, Any] | None, **options: Any) -> Upscaler:
-    """Return the plain Upscaler, or the one that looks back at its input."""
+    """Return the plain Upscaler, or the one that compares results with their input."""
     if held is None:
         from fourpass.upscaling.upscaler import Upscaler
 

@@ -1,4 +1,4 @@
-"""What errors say on the command line: the one place where ways out get their flags."""
+"""Error messages for the command line, where hints name the options to use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STREAMS: Final = {0: "standard input", 1: "standard output"}
 
 
 class Words(NamedTuple):
-    """What stands in place of an error's parts; None leaves a part as it is.
+    """Replacements for an error's parts; None leaves a part unchanged.
 
     Each may have fields: ``{reason}`` and the error's `values`.
     """
@@ -27,20 +27,20 @@ WORDS: Final = {
     "max-pixels": Words("if you trust it, raise the limit with --max-pixels {pixels}"),
     "pipe": Words("give - and send the picture to standard input"),
     "format": Words("try another format with --ext"),
-    "memory": Words("give it less with --max-memory, or close other programs"),
+    "memory": Words("lower --max-memory or close other programs"),
     "disk-full": Words("free some space, or write to another with -o"),
     "file-too-large": Words("write a smaller format, or elsewhere with -o"),
-    "name-too-long": Words("name a shorter one with -o"),
+    "name-too-long": Words("choose a shorter name with -o"),
     "unwritable": Words("write to another folder with -o"),
     "unforeseen": Words("please report it, with the traceback that --json records"),
     # inputs and outputs
     "no-input": Words("name pictures or folders, or - for standard input"),
-    "recursive": Words("for those in folders inside it, add --recursive"),
-    "output-folder": Words("say with -o in which folder to write"),
+    "recursive": Words("add --recursive to search its subfolders"),
+    "output-folder": Words("name an output folder with -o"),
     "need-folder": Words(reason="{reason} for -o"),
-    "one-target": Words("upscale them apart, or without --ext"),
+    "one-target": Words("upscale them separately, or without --ext"),
     "other-target": Words("write to another folder with -o, or add --suffix"),
-    "stream-alone": Words("give it alone, and one file or - for -o"),
+    "stream-alone": Words("give it as the only input, with one file or - for -o"),
     "stream-output": Words(reason="a picture from standard input needs -o FILE, or -o - for standard output"),
     "stream-name": Words("give a file, or -, for -o", "a picture from standard input has no name"),
     "ext": Words(subject="--ext {ext}"),
@@ -51,11 +51,11 @@ WORDS: Final = {
     "data": Words("add its folder to --data"),
     "data-folder": Words("--data takes a folder of pictures"),
     "folder": Words("name another folder with -o"),
-    "metrics": Words(reason="--metrics takes one metric or more, each once"),
+    "metrics": Words(reason="--metrics takes at least one metric, and each only once"),
     "name-methods": Words("name one of them: --methods NAME=..."),
     "no-method": Words(reason="--methods names no method"),
     "recipes": Words(reason="--{reason}"),
-    "results": Words("measure all of them in one fourpass evaluate, and give its summary.csv with --results"),
+    "results": Words("measure all of them in one run of fourpass evaluate and give its summary.csv with --results"),
     "scale": Words("choose another --scale"),
     "workers": Words("use fewer: --workers 1"),
     # blending
@@ -65,11 +65,11 @@ WORDS: Final = {
     "port": Words(reason="--port {port} is not below 65536"),
     "token": Words(reason="--token is shorter than 8 characters"),
     # training
-    "cache": Words("name another with --cache"),
+    "cache": Words("choose another folder with --cache"),
     "init": Words("train that first, and give its last.safetensors with --init"),
-    "out": Words("name another with --out"),
+    "out": Words("choose another folder with --out"),
     "set": Words(subject="--set {text}"),
-    "vgg": Words("fetch it where there is a network and put it there, or name another VGG with --set vgg=FILE"),
+    "vgg": Words("download it on a machine with a network and put it there, or name another VGG with --set vgg=FILE"),
 }
 
 

@@ -77,7 +77,7 @@ def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence
             )
             return Weights(renamed, metadata, str(file))
     some = ", ".join(sorted(tensors)[:3])
-    raise WeightsError(f"its tensors ({some}, ...) are of no architecture known here", subject=file)
+    raise WeightsError(f"its tensors ({some}, ...) do not belong to any known architecture", subject=file)
 
 
 def load(name: str | os.PathLike[str]) -> Weights:
@@ -131,7 +131,7 @@ def _read_torch(file: Path) -> dict[str, NDArray[np.float32]]:
             break
     if not isinstance(content, dict) or not any(isinstance(value, torch.Tensor) for value in content.values()):
         raise WeightsError(
-            "holds no state dict (looked for params_ema, params, state_dict and the top level)", subject=file
+            "contains no state dict (looked for params_ema, params, state_dict and the top level)", subject=file
         )
     return {
         name.removeprefix("module."): value.float().numpy()
@@ -146,7 +146,7 @@ def _read_npz(file: Path) -> dict[str, NDArray[np.float32]]:
             names = [name for name in archive.files if name.startswith("var:")] or archive.files
             return {name.removeprefix("var:"): archive[name].astype(np.float32) for name in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"not a whole .npz file ({error})", subject=file) from None
+        raise WeightsError(f"not a complete .npz file ({error})", subject=file) from None
 
 
 def _read_safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
@@ -156,7 +156,7 @@ def _read_safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
     try:
         return {name: np.asarray(value, np.float32) for name, value in load_file(file).items()}
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"not a whole safetensors file ({error})", subject=file) from None
+        raise WeightsError(f"not a complete safetensors file ({error})", subject=file) from None
 
 
 # suffix -> reader

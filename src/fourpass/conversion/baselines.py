@@ -179,7 +179,7 @@ def srresnet(tensors: Tensors) -> tuple[str, dict[str, Any], Renamed]:
         for kind in kinds:
             if f"{source}.{kind}" not in left:
                 raise WeightsError(
-                    f"lacks the tensor {source}.{kind} that an SRResNet of its kind has", hint="is it whole?"
+                    f"lacks the tensor {source}.{kind}, which this kind of SRResNet has", hint="is the file complete?"
                 )
             renamed[f"{target}.{kind}"] = left.pop(f"{source}.{kind}")
 
@@ -205,7 +205,7 @@ def srresnet(tensors: Tensors) -> tuple[str, dict[str, Any], Renamed]:
         move(f"{source}.{naming.up[1]}", f"{target}.activation", ["weight"])
     move(last, "final_conv", ["weight", "bias"])
     if left:
-        raise WeightsError(f"has the tensor {sorted(left)[0]} that SRResNet does not know")
+        raise WeightsError(f"has the tensor {sorted(left)[0]}, which SRResNet does not have")
     if naming.unit:  # 0..1 -> -1..1
         renamed["final_conv.weight"] = 2 * renamed["final_conv.weight"]
         renamed["final_conv.bias"] = 2 * renamed["final_conv.bias"] - 1
@@ -249,7 +249,7 @@ def _pattern(template: str) -> str:
 
 def _rows(tensors: Tensors, name: str) -> int:
     if name not in tensors:
-        raise WeightsError(f"lacks the tensor {name}", hint="is it whole?")
+        raise WeightsError(f"lacks the tensor {name}", hint="is the file complete?")
     return int(tensors[name].shape[0])
 
 
@@ -261,7 +261,7 @@ def _count(tensors: Tensors, pattern: str) -> int:
     """
     count = sum(1 for name in tensors if re.fullmatch(pattern, name))
     if not count:
-        raise WeightsError(f"has no tensor named like {pattern}", hint="is it whole?")
+        raise WeightsError(f"has no tensor named like {pattern}", hint="is the file complete?")
     return count
 
 
@@ -273,5 +273,5 @@ def _scale(tensors: Tensors, prefix: str, features: int) -> int:
         if re.fullmatch(rf"{re.escape(prefix)}\.\d+\.weight", name)
     ]
     if not widths:
-        raise WeightsError(f"has no tensor named like {prefix}.0.weight", hint="is it whole?")
+        raise WeightsError(f"has no tensor named like {prefix}.0.weight", hint="is the file complete?")
     return math.isqrt(math.prod(widths))

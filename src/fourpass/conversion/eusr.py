@@ -65,7 +65,7 @@ def numbers_of(tensors: Tensors) -> dict[str, Any]:
     upscale = {int(match[1]) for name in tensors if (match := inner.match(name))}
     if not (scales and shared and upscale and "first_conv.weight" in tensors):
         raise WeightsError(
-            "the file lacks parts of EUSR (first_conv, shared, upscaling, final_conv)", hint="is it whole?"
+            "the file lacks parts of EUSR (first_conv, shared, upscaling, final_conv)", hint="is the file complete?"
         )
     return {
         "features": int(tensors["first_conv.weight"].shape[0]),

@@ -62,7 +62,7 @@ def read_constants(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32
         raise WeightsError(f"cannot be read ({error.strerror or error})", subject=path) from None
     except message.DecodeError:
         raise WeightsError(
-            "not a whole GraphDef", subject=path, hint="give a frozen TensorFlow graph (.pb) as it was released"
+            "not a complete GraphDef", subject=path, hint="give a frozen TensorFlow graph (.pb) as it was released"
         ) from None
     constants: dict[str, NDArray[np.float32]] = {}
     for node in graph.node:
@@ -70,7 +70,7 @@ def read_constants(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32
         if node.op == "Const" and tensors and tensors[0].dtype in _DTYPES:
             constants[node.name] = _array(tensors[0], f"{path}: constant {node.name}")
     if not constants:
-        raise WeightsError("holds no constants, so it is not a frozen graph", subject=path, hint="freeze it first")
+        raise WeightsError("contains no constants, so it is not a frozen graph", subject=path, hint="freeze it first")
     return constants
 
 
@@ -88,7 +88,7 @@ def _array(tensor: Any, what: str) -> NDArray[np.float32]:
         # TensorFlow leaves out a run of equal values at the end.
         values = np.concatenate([values, np.full(count - values.size, values[-1])])
     if values.size != count:
-        raise WeightsError(f"{what} has {values.size} values where its shape {shape} wants {count}")
+        raise WeightsError(f"{what} has {values.size} values, but its shape {shape} needs {count}")
     return values.reshape(shape).astype(np.float32)
 
 

@@ -51,7 +51,9 @@ def download_torchvision(url: str = TORCHVISION_URL, folder: str | None = None) 
             hint='without a network, give a file instead: trunk = "PATH" in the recipe',
         ) from None
     except RuntimeError as error:
-        raise WeightsError(f"what came is not the published file ({error})", subject=url, hint="try again") from None
+        raise WeightsError(
+            f"the downloaded file is not the published one ({error})", subject=url, hint="try again"
+        ) from None
     return from_torchvision({name: value.numpy() for name, value in state.items()}, url)
 
 
@@ -73,7 +75,7 @@ def read_trunk(source: str) -> dict[str, NDArray[np.float32]]:
     path = Path(source)
     if not path.is_file():
         raise WeightsError(
-            "no such file of trunk weights", subject=source, hint="give one, or 'torchvision' to fetch them"
+            "no such trunk weights file", subject=source, hint="give one, or 'torchvision' to fetch them"
         )
     if path.suffix in (".h5", ".hdf5", ".keras"):
         tensors = from_keras_h5(path)
@@ -98,13 +100,13 @@ def read_teacher(source: str) -> dict[str, NDArray[np.float32]]:
     from safetensors.numpy import load_file
 
     if not Path(source).is_file():
-        raise WeightsError("no such file of a teacher's weights", subject=source)
+        raise WeightsError("no such teacher weights file", subject=source)
     try:
         stored = load_file(source)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"not a whole safetensors file ({error})", subject=source) from None
+        raise WeightsError(f"not a complete safetensors file ({error})", subject=source) from None
     if "conv_dw_1.weight" not in stored:
-        raise WeightsError("lacks conv_dw_1.weight, so it is no NIMA on MobileNetV1", subject=source)
+        raise WeightsError("lacks conv_dw_1.weight, so it is not a NIMA on MobileNetV1", subject=source)
     return {name: value.astype(np.float32) for name, value in stored.items()}
 
 
@@ -127,12 +129,12 @@ def _from_safetensors(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         stored = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"not a whole safetensors file ({error})", subject=path) from None
+        raise WeightsError(f"not a complete safetensors file ({error})", subject=path) from None
     prefix = "trunk." if "trunk.features.0.0.weight" in stored else ""
     tensors: dict[str, NDArray[np.float32]] = {}
     for _, _, conv, norm in layers():
         for name in (f"{conv}.weight", *(f"{norm}.{part}" for part in NORM.values())):
             if prefix + name not in stored:
-                raise WeightsError(f"lacks {prefix}{name}, so it holds no MobileNetV2", subject=path)
+                raise WeightsError(f"lacks {prefix}{name}, so it contains no MobileNetV2", subject=path)
             tensors[f"trunk.{name}"] = stored[prefix + name].astype(np.float32)
     return tensors

@@ -40,13 +40,13 @@ def nima(tensors: Arrays) -> tuple[str, dict[str, Any], dict[str, NDArray[np.flo
     )
     if "dense.weight" not in renamed:
         raise WeightsError(
-            "a MobileNetV2 without a dense layer of ten scores nothing",
-            hint="to train a predictor on it, name it as trunk",
+            "a MobileNetV2 without a dense layer of ten outputs cannot score",
+            hint="to train a predictor on it, give it as the trunk",
         )
     channels = renamed["trunk.features.0.0.weight"].shape[0], renamed["trunk.features.18.0.weight"].shape[1]
     width = next((width for width, found in _WIDTHS.items() if found == channels), None)
     if width is None:
-        raise WeightsError(f"a MobileNetV2 of {channels[0]} to {channels[1]} channels is of none of Keras' widths")
+        raise WeightsError(f"a MobileNetV2 of {channels[0]} to {channels[1]} channels has none of Keras' widths")
     return "nima", {"width": width}, renamed
 
 
@@ -76,7 +76,7 @@ def from_keras(arrays: Arrays, source: str) -> dict[str, NDArray[np.float32]]:
         for keras_name, ours in NORM.items():
             number = stored.get(keras_norm, {}).get(keras_name)
             if number is None:
-                raise WeightsError(f"lacks {keras_norm}/{keras_name}, so it is no Keras MobileNetV2", subject=source)
+                raise WeightsError(f"lacks {keras_norm}/{keras_name}, so it is not a Keras MobileNetV2", subject=source)
             tensors[f"trunk.{norm}.{ours}"] = number.astype(np.float32)
     for dense in stored.values():
         kernel = dense.get("kernel")
@@ -105,7 +105,7 @@ def from_torchvision(state: Arrays, source: str) -> dict[str, NDArray[np.float32
         names = [f"{conv}.weight", *(f"{norm}.{part}" for part in NORM.values())]
         for name in names:
             if name not in state:
-                raise WeightsError(f"lacks {name}, so it is no torchvision MobileNetV2", subject=source)
+                raise WeightsError(f"lacks {name}, so it is not a torchvision MobileNetV2", subject=source)
         kernel, gamma, beta, mean, variance = (np.asarray(state[name], np.float64) for name in names)
         gamma = gamma * np.sqrt((variance + _KERAS_EPSILON) / (variance + _TORCHVISION_EPSILON))
         if conv == "features.0.0":
@@ -136,6 +136,6 @@ def _kernel(stored: Mapping[str, Mapping[str, NDArray[Any]]], name: str, source:
     part = "depthwise_kernel" if name.endswith("depthwise") else "kernel"
     value = stored.get(name, {}).get(part)
     if value is None:
-        raise WeightsError(f"lacks {name}/{part}, so it is no Keras MobileNetV2", subject=source)
+        raise WeightsError(f"lacks {name}/{part}, so it is not a Keras MobileNetV2", subject=source)
     axes = (2, 3, 0, 1) if part == "depthwise_kernel" else (3, 2, 0, 1)
     return np.ascontiguousarray(value.transpose(axes), np.float32)

@@ -55,7 +55,7 @@ def hed(tensors: Tensors) -> tuple[str, dict[str, Any], Renamed]:
             else:
                 renamed[f"features.{index}.bias"] = value
     if len(renamed) != 26:
-        raise WeightsError(f"has {len(renamed)} arrays of VGG16's 26", hint="is it whole?")
+        raise WeightsError(f"has {len(renamed)} of VGG16's 26 arrays", hint="is the file complete?")
     numbers = {"depth": 16, "until": "conv5_3", "mean": list(HED_MEAN), "std": [1.0, 1.0, 1.0]}
     return "vgg", numbers, renamed
 
@@ -81,5 +81,5 @@ def read_h5(file: Path) -> Renamed:
         with h5py.File(file) as archive:
             archive.visititems(keep)
     except OSError as error:
-        raise WeightsError(f"not a whole HDF5 file ({error})", subject=file) from None
+        raise WeightsError(f"not a complete HDF5 file ({error})", subject=file) from None
     return arrays

@@ -38,18 +38,18 @@ def read_votes(file: Path) -> dict[str, NDArray[np.int64]]:
         if not columns:
             continue
         if len(columns) != _COLUMNS:
-            raise DatasetError(f"{file}, row {number}: {len(columns)} columns where AVA has {_COLUMNS}")
+            raise DatasetError(f"{file}, row {number}: {len(columns)} columns, but AVA has {_COLUMNS}")
         try:
             counts = np.array([int(column) for column in columns[2:12]])
         except ValueError:
-            raise DatasetError(f"{file}, row {number}: a vote count is no whole number") from None
+            raise DatasetError(f"{file}, row {number}: a vote count is not a whole number") from None
         if counts.min() < 0 or counts.sum() == 0:
             raise DatasetError(f"{file}, row {number}: vote counts {counts.tolist()} are negative or all 0")
         if columns[1] in votes:
-            raise DatasetError(f"{file}, row {number}: picture {columns[1]} is there a second time")
+            raise DatasetError(f"{file}, row {number}: picture {columns[1]} appears twice")
         votes[columns[1]] = counts
     if not votes:
-        raise DatasetError("holds no row", subject=file)
+        raise DatasetError("has no rows", subject=file)
     return votes
 
 
@@ -86,19 +86,21 @@ def read_ava(
     """
     table = next((file for file in (folder / "AVA.txt", folder / "ava.txt") if file.is_file()), None)
     if table is None:
-        raise DatasetError(f"not laid out as AVA is: {_TREE}", subject=folder)
+        raise DatasetError(f"not laid out like AVA: {_TREE}", subject=folder)
     votes = read_votes(table)
     files = {file.stem: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".jpg", ".jpeg")}
     order = list(votes)
     rest, held_out = order[: max(0, len(order) - validation)], order[max(0, len(order) - validation) :]
     missing = [name for name in votes if name not in files]
     if missing:
-        report(f"{folder}: {len(missing)} of {len(votes)} pictures are missing, {missing[0]}.jpg the first; left out")
+        report(
+            f"{folder}: {len(missing)} of {len(votes)} pictures are missing and skipped; the first is {missing[0]}.jpg"
+        )
     parts = []
     for role, names in (("train on", rest), ("validate on", held_out)):
         there = [name for name in names if name in files]
         if not there:
-            raise DatasetError(f"no picture to {role} is there", subject=folder, hint=f"AVA is laid out as {_TREE}")
+            raise DatasetError(f"no picture to {role} is there", subject=folder, hint=f"AVA's layout is {_TREE}")
         counts = np.stack([votes[name] for name in there]).astype(np.float32)
         paths = [files[name] for name in there]
         shares = counts / counts.sum(axis=1, keepdims=True)

@@ -30,14 +30,14 @@ def read_bmp(file: Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise DatasetError(f"cannot be read ({error.strerror})", subject=file) from None
     if len(header) < _HEADER.size:
-        raise DatasetError(f"cut short, {size} bytes are no BMP", subject=file)
+        raise DatasetError(f"cut short: {size} bytes are too few for a BMP", subject=file)
     magic, _, _, _, start, _, width, height, _, bits, compression, *_ = _HEADER.unpack(header)
     if magic != b"BM" or bits != 24 or compression != 0 or width <= 0 or height == 0:
-        raise DatasetError("not an uncompressed 24-bit BMP, which is what TID2013 has", subject=file)
+        raise DatasetError("not an uncompressed 24-bit BMPlike those of TID2013", subject=file)
     rows, stride = abs(height), (3 * width + 3) // 4 * 4
     if size < start + rows * stride:
         raise DatasetError(
-            f"cut short, {size} bytes where {width}x{rows} pixels take {start + rows * stride}", subject=file
+            f"cut short: {size} bytes, but {width}x{rows} pixels take {start + rows * stride}", subject=file
         )
     data = np.memmap(file, np.uint8, "r", start, (rows, stride))
     pixels = data[:, : 3 * width].reshape(rows, width, 3)[..., ::-1]

@@ -201,7 +201,7 @@ def _cuts(
             continue
         photos.append(photo)
     if not photos:
-        raise DatasetError(f"none of {len(files)} photos can be read and has {side}x{side} pixels")
+        raise DatasetError(f"none of {len(files)} photos is readable and has at least {side}x{side} pixels")
     # The root keeps a few very large photos from being half of everything.
     odds = np.sqrt([float(photo.shape[0] * photo.shape[1]) for photo in photos])
     order = np.random.default_rng((seed, 0)).choice(len(photos), count, p=odds / odds.sum())

@@ -29,14 +29,14 @@ def training_images(folder: Path, splits: Sequence[str] = ("train",)) -> list[Pa
         DatasetError: no such folder, no picture in it, or a DIV2K tree without a wanted split.
     """
     if not folder.is_dir():
-        raise DatasetError("no such folder", subject=folder, hint=f"wanted:{TREE}")
+        raise DatasetError("no such folder", subject=folder, hint=f"expected:{TREE}")
     if not any(folder.rglob("DIV2K_*_HR")):
         return find_images(folder)
     found = []
     for split in splits:
         homes = [home for home in folder.rglob(f"DIV2K_{split}_HR") if home.is_dir() and "__MACOSX" not in home.parts]
         if not homes:
-            raise DatasetError(f"has DIV2K folders but no DIV2K_{split}_HR", subject=folder, hint=f"wanted:{TREE}")
+            raise DatasetError(f"has DIV2K folders but no DIV2K_{split}_HR", subject=folder, hint=f"expected:{TREE}")
         # An archive that was unpacked twice, or into a folder of its own name, holds each picture twice; one counts.
         files: dict[str, Path] = {}
         for home in sorted(homes, key=lambda home: (len(home.parts), home)):

@@ -168,7 +168,7 @@ def _paired(folder: Path, high: Path, low: Path, scale: int, layout: str) -> Dat
             raise DatasetError(
                 f"neither {path.stem}x{scale}.png nor {path.stem}.png is in {low}",
                 subject=path,
-                hint="complete that folder, or remove it to have the inputs made",
+                hint="complete that folder, or remove it so that the inputs are generated",
             )
         found.append(ImagePair(path.stem, path, match))
     return Dataset(_set_name(folder), layout, tuple(found))

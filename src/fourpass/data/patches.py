@@ -129,10 +129,10 @@ def _large_enough(
         largest = max(pictures, key=lambda picture: min(picture.high.shape[:2]))
         rows, columns = largest.high.shape[:2]
         raise DatasetError(
-            f"{columns}x{rows} pixels, and no picture is larger",
+            f"is the largest picture, with {columns}x{rows} pixels",
             subject=largest.source,
             hint=(
-                f"patches of x{scale} take {size * scale}x{size * scale}: give larger pictures or a "
+                f"x{scale} patches need {size * scale}x{size * scale}: give larger pictures or a "
                 "smaller patch in the recipe"
             ),
         )

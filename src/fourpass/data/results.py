@@ -30,7 +30,7 @@ def find_results(folder: Path, dataset: Dataset, scale: int) -> dict[str, Path]:
         DatasetError: the folder is missing, a picture has no result, or has several of one kind.
     """
     if not folder.is_dir():
-        raise DatasetError("no such folder of results", subject=folder)
+        raise DatasetError("no such results folder", subject=folder)
     place = _place(folder, dataset.name, scale)
     files = pictures(place)
     names = [pair.name for pair in dataset.pairs]
@@ -40,14 +40,14 @@ def find_results(folder: Path, dataset: Dataset, scale: int) -> dict[str, Path]:
             raise DatasetError(
                 f"{dataset.name}/{name} has several results ({', '.join(path.name for path in paths[:4])})",
                 subject=place,
-                hint="keep those of one method in a folder",
+                hint="keep each method's results in a folder of its own",
             )
     missing = [name for name, paths in found.items() if not paths]
     if missing:
         first = missing[0]
         holds = ", ".join(path.name for path in files[:5]) or "no pictures"
         raise DatasetError(
-            (f"{len(missing)} of {len(names)} pictures of {dataset.name} have no x{scale} result, for one {first}"),
+            (f"{len(missing)} of {len(names)} pictures of {dataset.name} have no x{scale} result, for example {first}"),
             subject=place,
             hint=(
                 f"looked for {first}.png, {first}x{scale}.png, {first}_SRF_{scale}.png, {first}_*.png; it holds {holds}"

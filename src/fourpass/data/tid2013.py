@@ -49,7 +49,7 @@ def read_opinions(folder: Path) -> list[Opinion]:
         return [_opinion(one, number, *row) for number, row in _rows(one, 3)]
     means, deviations = _find(folder, "mos_with_names.txt"), _find(folder, "mos_std.txt")
     if not means or not deviations:
-        raise DatasetError(f"not laid out as TID2013 is: {_TREE}", subject=folder)
+        raise DatasetError(f"not laid out like TID2013: {_TREE}", subject=folder)
     first, second = list(_rows(means, 2)), list(_rows(deviations, 1))
     if len(first) != len(second):
         raise DatasetError(f"{deviations}: {len(second)} rows, but {means.name} has {len(first)}")
@@ -88,16 +88,16 @@ def read_tid2013(
     root = pictures or scores
     folder = _find(root, "distorted_images")
     if not folder or not folder.is_dir():
-        raise DatasetError("has no distorted_images", subject=root, hint=f"TID2013 is laid out as {_TREE}")
+        raise DatasetError("has no distorted_images", subject=root, hint=f"TID2013's layout is {_TREE}")
     files = {file.stem.lower(): file for file in sorted(folder.iterdir()) if file.suffix.lower() in (".bmp", ".png")}
     opinions = [opinion for opinion in read_opinions(scores) if opinion.reference in references]
     missing = [opinion.name for opinion in opinions if opinion.name not in files]
     if missing or not opinions:
         first = missing[0] if missing else "i01_01_1"
         raise DatasetError(
-            f"{len(missing)} of {len(opinions)} scored pictures are missing, {first}.bmp the first",
+            f"{len(missing)} of {len(opinions)} scored pictures are missing; the first is {first}.bmp",
             subject=folder,
-            hint="unpack it all",
+            hint="unpack the whole archive",
         )
     return [(opinion, files[opinion.name]) for opinion in opinions]
 
@@ -126,7 +126,7 @@ def scored_pictures(pairs: Iterable[tuple[Opinion, Path]], least_deviation: floa
 def _find(folder: Path, name: str) -> Path | None:
     """Find an entry of a folder in any letter case."""
     if not folder.is_dir():
-        raise DatasetError("no such folder", subject=folder, hint=f"TID2013 is laid out as {_TREE}")
+        raise DatasetError("no such folder", subject=folder, hint=f"TID2013's layout is {_TREE}")
     return next((entry for entry in sorted(folder.iterdir()) if entry.name.lower() == name), None)
 
 
@@ -138,7 +138,7 @@ def _rows(file: Path, columns: int) -> Iterable[tuple[int, list[str]]]:
     for number, line in enumerate(lines, start=1):
         row = line.split()
         if row and len(row) != columns:
-            raise DatasetError(f"{file}, row {number}: {len(row)} columns where TID2013 has {columns}")
+            raise DatasetError(f"{file}, row {number}: {len(row)} columns, but TID2013 has {columns}")
         if row:
             yield number, row
 
@@ -150,7 +150,7 @@ def _opinion(file: Path, number: int, name: str, mean: str, deviation: str) -> O
     try:
         values = float(mean), float(deviation)
     except ValueError:
-        raise DatasetError(f"{file}, row {number}: {mean} or {deviation} is no number") from None
+        raise DatasetError(f"{file}, row {number}: {mean} or {deviation} is not a number") from None
     if not (0 <= values[0] <= 9 and 0 <= values[1] <= 9):
         raise DatasetError(f"{file}, row {number}: mean {mean} or deviation {deviation} is outside TID2013's 0..9")
     reference, kind, level = (int(part) for part in match.groups())

@@ -73,7 +73,9 @@ def find_images(folder: Path) -> list[Path]:
         and "__MACOSX" not in file.relative_to(folder).parts
     )
     if not found:
-        raise DatasetError(f"no picture in it or below ({', '.join(sorted(SUFFIXES))})", subject=folder)
+        raise DatasetError(
+            f"contains no pictures, not even in subfolders ({', '.join(sorted(SUFFIXES))})", subject=folder
+        )
     return found
 
 
@@ -204,7 +206,7 @@ def cached_array(file: Path, make: Callable[[], NDArray[_Value]]) -> NDArray[_Va
                 np.save(stream, value)
         except OSError as error:
             raise DatasetError(
-                f"cannot keep decoded pictures there ({error.strerror})",
+                f"decoded pictures cannot be stored there ({error.strerror})",
                 subject=file.parent,
                 hint="name another",
                 key="cache",

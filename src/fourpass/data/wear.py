@@ -93,7 +93,7 @@ class Wear:
                 raise ConfigError(f"{item.name} = {_said(value)} is not a range [least, most]", subject="recipe")
         if not self.filters or not set(self.filters) <= set(steps.FILTERS):
             raise ConfigError(
-                f"filters {list(self.filters)} are not some of {', '.join(steps.FILTERS)}", subject="recipe"
+                f"filters {list(self.filters)} must be chosen from {', '.join(steps.FILTERS)}", subject="recipe"
             )
         odds = self.chroma_odds
         if len(odds) != len(steps.CHROMA) or not all(0 <= one < math.inf for one in odds) or not sum(odds):

@@ -38,7 +38,7 @@ def whole(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Bin
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.lstat(target)  # finds out now, and not after the work, that the name is too long
     if os.path.exists(target) and not os.path.isfile(target):
-        kind = "is a folder" if os.path.isdir(target) else "is no ordinary file"
+        kind = "is a folder" if os.path.isdir(target) else "is not a regular file"
         raise _InTheWayError(kind)
     temporary = target.parent / f"{_prefix(target)}{secrets.token_hex(6)}.tmp"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Networks on devices: weights become graphs, and a backend runs them. Knows no pictures, no files, no dial."""
+"""Run networks on devices: build graphs from weights and run them with a backend. Independent of files and pictures."""

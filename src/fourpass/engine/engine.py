@@ -1,4 +1,4 @@
-"""The engine that a network runs on: which backend, device, precision and threads, and why."""
+"""The engine: which backend, device, precision and threads a network runs with, and why."""
 
 from __future__ import annotations
 
@@ -53,9 +53,8 @@ class Engine:
             precision = offered[0]
         elif precision not in offered:
             raise ConfigError(
-                f"precision {precision} is not one that {self.backend} runs well on this machine "
-                f"({', '.join(offered)})",
-                hint="take auto",
+                f"precision {precision} does not run well with {self.backend} on this machine ({', '.join(offered)})",
+                hint="use auto",
             )
         self.precision = precision
         self._settled = backend != "auto" or device not in ("auto", "gpu")
@@ -65,8 +64,8 @@ class Engine:
 
         Args:
             source: the network.
-            pixels: of the picture that is to run. For a large one, ``auto`` measures what is fastest, once for
-                each machine and network; for others it takes what was measured before, or its first choice.
+            pixels: number of pixels of the picture. For a large one, ``auto`` measures what is fastest, once for
+                each machine and network; for others it uses earlier measurements or its first choice.
 
         Raises:
             BackendError: this backend does not load such networks, or not this one.
@@ -79,7 +78,7 @@ class Engine:
             raise BackendError(
                 f"the {self.backend} backend does not run {_KINDS[type(source)]}",
                 subject=source,
-                hint=f"take the backend {' or '.join(able)}",
+                hint=f"use the backend {' or '.join(able)}",
             )
 
         def loader(device: str, precision: str) -> backends.Session:
@@ -88,11 +87,11 @@ class Engine:
         return guard.load(loader, self.device, self.precision)
 
     def may_measure(self, pixels: int) -> bool:
-        """Say whether `load` for a picture of so many pixels may choose anew."""
+        """Return whether `load` may choose again for a picture of this many pixels."""
         return not self._settled and pixels >= measuring.LARGE
 
     def _choose(self, source: Source, pixels: int) -> None:
-        """Take what was measured to be fastest, or at least what runs such networks."""
+        """Choose what was measured to be fastest, or at least something that runs such networks."""
         _, device, precision = self._asked
         if not self._settled:
             key = measuring.key(source, device, precision, self.threads)

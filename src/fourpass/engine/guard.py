@@ -1,4 +1,4 @@
-"""A session that outlives its device: out of its memory, gone, or giving nonsense, the work goes on elsewhere."""
+"""A session that survives its device: if that runs out of memory, fails or returns nonsense, another one takes over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Loader = Callable[[str, str], Session]
 
 
 def load(loader: Loader, device: str, precision: str) -> Session:
-    """Load a network on a device, or on the processor where the device cannot, with a warning of one line.
+    """Load a network on a device, or on the processor if the device cannot, with a one-line warning.
 
     A network on the processor is returned as it is.
     """
@@ -37,7 +37,7 @@ def _warn(message: str) -> None:
 
 
 class _Guarded:
-    """See `fourpass.engine.backends.Session`. One at a time uses the device; the others wait in line."""
+    """See `fourpass.engine.backends.Session`. One thread at a time uses the device; the others wait."""
 
     def __init__(self, loader: Loader, session: Session) -> None:
         self._loader, self._session = loader, session
@@ -91,11 +91,11 @@ class _Guarded:
             return self._move("cpu", "fp32", str(error), image)
         if self._session.precision != "fp32" and not np.isfinite(result).all():
             narrow = self._session.precision
-            return self._move(self.device, "fp32", f"{narrow} gave values that are not finite", image)
+            return self._move(self.device, "fp32", f"{narrow} produced values that are not finite", image)
         return result
 
     def _move(self, device: str, precision: str, why: str, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Go on in another place, for good."""
+        """Switch to another device permanently."""
         _warn(f"{why}; {'the processor' if device == 'cpu' else precision} takes over")
         try:
             self._session = self._loader(device, precision)

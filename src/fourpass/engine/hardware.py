@@ -1,4 +1,4 @@
-"""What this machine offers: bfloat16 instructions, processors and free memory. The only place that looks."""
+"""What this machine offers: bfloat16 instructions, processors and free memory. No other module checks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _GIB = 2**30
 
 
 def bf16_instructions() -> str | None:
-    """Return which instructions make bfloat16 fast here: ``AMX``, ``AVX512-BF16``, or None when none do.
+    """Return which instructions make bfloat16 fast here: ``AMX``, ``AVX512-BF16``, or None.
 
-    Only Linux tells; elsewhere None is returned, and float32 is what runs.
+    Only Linux reports this; elsewhere None is returned and float32 runs.
     """
     flags = set(_of_processor("flags").split())
     if "amx_bf16" in flags and "amx_tile" in flags:
@@ -23,7 +23,7 @@ def bf16_instructions() -> str | None:
 
 
 def processor() -> str:
-    """Return what the processor calls itself, or the little that Python knows of it."""
+    """Return the processor's name, or what little Python knows about it."""
     return _of_processor("model name") or platform.processor() or platform.machine()
 
 
@@ -56,9 +56,9 @@ def cpu_quota() -> int | None:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that can be taken without swapping, within the control group's limit.
+    """Return the bytes of memory that can be used without swapping, within the control group's limit.
 
-    Where the system does not tell (macOS, say), half of what is installed; 2 GiB when not even that is known.
+    If the system does not report it (as on macOS), half of the installed memory, or 2 GiB if that is unknown too.
     """
     if sys.platform == "win32":
         return _free_memory_windows()

@@ -1,4 +1,4 @@
-"""How fast a network runs in each way there is here, measured in about a second and kept in a small file."""
+"""Measure how fast a network runs with each backend and device, in about a second, and remember it in a small file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEPT = 100  # entries of the file
 
 
 class Way(NamedTuple):
-    """A way to run networks."""
+    """A way to run networks: backend, device and precision."""
 
     backend: str
     device: str
@@ -61,10 +61,10 @@ def ways(source: Source, device: str, precision: str, *, every: bool = False) ->
 
 
 def rate(way: Way, source: Source, threads: int | None, *, side: int = SIDE) -> float:
-    """Return the megapixels of output a second, from one run after one that warms up.
+    """Return the megapixels of output per second, from one run after a warm-up run.
 
     Raises:
-        FourpassError: it does not run.
+        FourpassError: the network does not run.
     """
     session = backends.get(way.backend).load(source, way.device, way.precision, threads)
     picture = np.random.default_rng(0).uniform(0, 255, (1, 3, side, side)).astype(np.float32)
@@ -76,14 +76,14 @@ def rate(way: Way, source: Source, threads: int | None, *, side: int = SIDE) -> 
 
 
 def compare(source: Source, device: str, precision: str, threads: int | None, pixels: int) -> dict[Way, float]:
-    """Measure the ways to run a network, until a second is over; fewer than two measurements decide nothing.
+    """Measure the ways to run a network for about a second; fewer than two measurements decide nothing.
 
     Args:
-        source, device, precision, threads: as an `Engine` has them.
+        source, device, precision, threads: see `Engine`.
         pixels: of the picture that is to run. Where the first way has done it in a few seconds, that is all.
 
     Returns:
-        way -> megapixels of output a second.
+        way -> megapixels of output per second.
     """
     start = time.monotonic()
     found: dict[Way, float] = {}
@@ -101,7 +101,7 @@ def compare(source: Source, device: str, precision: str, threads: int | None, pi
 
 
 def key(source: Source, device: str, precision: str, threads: int | None) -> str:
-    """Return what a measurement holds for: the machine, the versions, the network, and what was asked for."""
+    """Return what a measurement is valid for: the machine, the versions, the network and the request."""
     versions = {name: _version(name) for name in backends.BACKENDS}
     if isinstance(source, OurWeights):
         about: Any = [source.weights.metadata.architecture, dict(source.weights.metadata.numbers), source.scale]
@@ -114,7 +114,7 @@ def key(source: Source, device: str, precision: str, threads: int | None) -> str
 
 
 def kept(wanted: str) -> dict[Way, float]:
-    """Return what was measured for a key, nothing where nothing was."""
+    """Return the measurements of a key; empty if there are none."""
     try:
         return {Way(*name.split("|")): float(value) for name, value in _entries().get(wanted, {}).items()}
     except (TypeError, ValueError, AttributeError):
@@ -122,7 +122,7 @@ def kept(wanted: str) -> dict[Way, float]:
 
 
 def keep(wanted: str, found: Mapping[Way, float]) -> None:
-    """Remember measurements. A folder that cannot be written forgets them."""
+    """Save measurements; if the folder cannot be written, they are lost."""
     entries = _entries()
     entries.pop(wanted, None)
     entries[wanted] = {"|".join(way): value for way, value in found.items()}
@@ -135,7 +135,7 @@ def keep(wanted: str, found: Mapping[Way, float]) -> None:
 
 
 def file() -> Path:
-    """Return where measurements are kept."""
+    """Return the file that measurements are saved in."""
     return cache_folder() / "speeds.json"
 
 

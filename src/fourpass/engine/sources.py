@@ -1,4 +1,4 @@
-"""What an engine loads: weights of ours at one scale, or a file of another maker."""
+"""What an engine loads: fourpass weights at one scale, or a file from another project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fourpass.weights import Weights
 
 @dataclass(frozen=True)
 class OurWeights:
-    """An upscaling network of ours at one of its scales, or a score predictor (scale None)."""
+    """A fourpass upscaling network at one of its scales, or a score predictor (scale None)."""
 
     weights: Weights
     scale: int | None
@@ -32,7 +32,7 @@ class OnnxFile:
 
 @dataclass(frozen=True)
 class NcnnFiles:
-    """A pair of files of ncnn's; `ends` are the names of its input and output."""
+    """A pair of ncnn files; `ends` are the names of the input and output."""
 
     param: Path
     content: Path
@@ -44,7 +44,7 @@ class NcnnFiles:
 
 @dataclass(frozen=True)
 class TorchFile:
-    """PyTorch weights of another maker's architecture, which spandrel knows."""
+    """PyTorch weights of another project's architecture, which spandrel supports."""
 
     path: Path
 

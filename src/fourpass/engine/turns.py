@@ -1,4 +1,4 @@
-"""One GPU, several processes: each waits for its turn, tile by tile, so that they do not fill its memory together."""
+"""Share one GPU between processes: each waits for its turn at every tile, so together they do not fill its memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ except ImportError:  # Windows, whose drivers queue by themselves
 
 
 def cache_folder() -> Path:
-    """Return where fourpass keeps what it may lose: ``~/.cache/fourpass``, or as the system has it.
+    """Return the cache folder of fourpass: ``~/.cache/fourpass``, or as the system has it.
 
     Raises:
         RuntimeError: the user has no home.
@@ -32,7 +32,7 @@ def turn(gpu: int | None) -> Iterator[None]:
     """Wait until no other process of this user runs on a GPU, and hold it.
 
     Args:
-        gpu: its number; None for the processor, which needs no turns. Where no lock can be had, nobody waits.
+        gpu: its number; None for the processor, which needs no turns. If no lock can be created, nobody waits.
     """
     held = None
     if gpu is not None and fcntl:

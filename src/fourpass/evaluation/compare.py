@@ -49,7 +49,7 @@ def load_entries(sources: Mapping[str, Path], reference: Path | None, scale: int
         if not path.exists():
             raise DatasetError("no such picture or folder", subject=path)
     if len(sources) < 2 or len({path.is_dir() for path in given}) > 1:
-        raise ConfigError("compare takes two pictures or more, or as many folders, and a reference of the same kind")
+        raise ConfigError("compare needs at least two pictures or two folders, and a reference of the same kind")
     everything = {**sources, **({REFERENCE: reference} if reference else {})}
     if not given[0].is_dir():
         return [_entry((reference or given[0]).stem, everything, scale)]
@@ -154,7 +154,7 @@ def _entry(name: str, paths: Mapping[str, Path], scale: int) -> ComparedImage:
             raise DatasetError(
                 f"{label} is {other[1]}x{other[0]} and {first} {shape[1]}x{shape[0]}",
                 subject=name,
-                hint="they must be of one size",
+                hint="they must have the same size",
             )
     if REFERENCE in loaded:
         truth = loaded[REFERENCE]
@@ -162,7 +162,7 @@ def _entry(name: str, paths: Mapping[str, Path], scale: int) -> ComparedImage:
             raise DatasetError(
                 f"the reference is {truth.shape[1]}x{truth.shape[0]} and {first} {shape[1]}x{shape[0]}",
                 subject=name,
-                hint=f"it may be larger by less than the scale ({scale}), no more",
+                hint=f"it may be larger only by less than the scale ({scale})",
             )
         loaded[REFERENCE] = truth[: shape[0], : shape[1]]
     return ComparedImage(name, loaded)
@@ -204,6 +204,6 @@ def _votes(file: Path) -> Any:
         raise DatasetError(f"cannot be read ({error.strerror})", subject=file) from None
     except (ValueError, KeyError, TypeError):
         raise DatasetError(
-            "not a file of votes", subject=file, hint="export one from a page that fourpass compare wrote"
+            "not a votes file", subject=file, hint="export one from a page that fourpass compare wrote"
         ) from None
     return content

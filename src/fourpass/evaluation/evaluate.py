@@ -127,7 +127,7 @@ def _spread(jobs: Iterator[_Job], workers: int) -> Iterator[Measurement]:
             yield ahead.popleft().result()
     except BrokenProcessPool:
         raise BackendError(
-            "a measuring process was killed, most likely for want of memory", hint="use fewer workers", key="workers"
+            "a worker process was killed, most likely because memory ran out", hint="use fewer workers", key="workers"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -105,7 +105,7 @@ def strips(figure: str, datasets: Sequence[Dataset], methods: Sequence[Method]) 
         truth, low = load_pair(pair, SCALE)
         if region.top + region.height > truth.shape[0] or region.left + region.width > truth.shape[1]:
             raise ConfigError(
-                f"{region} reaches out of its picture of {truth.shape[1]}x{truth.shape[0]}", subject=figure
+                f"{region} extends beyond its picture of {truth.shape[1]}x{truth.shape[0]}", subject=figure
             )
         panels = [Panel(TRUTH, truth)]
         for label in PANELS[figure]:

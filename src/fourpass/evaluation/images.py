@@ -25,7 +25,7 @@ def load_picture(path: Path) -> RgbImage:
     """
     read = files.read(path)
     if read.alpha is not None and (read.alpha != np.iinfo(read.alpha.dtype).max).any():
-        raise ImageError("is transparent in places", subject=path, hint="measure it without its alpha channel")
+        raise ImageError("has transparent pixels", subject=path, hint="measure it without its alpha channel")
     pixels = read.pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels.astype(np.uint32) + 128) // 257
@@ -55,8 +55,8 @@ def load_pair(pair: ImagePair, scale: int) -> tuple[RgbImage, RgbImage]:
     spare = (truth.shape[0] - scale * height, truth.shape[1] - scale * width)
     if not all(0 <= extra < scale for extra in spare):
         raise DatasetError(
-            f"{pair.low_resolution} is {width}x{height} and its ground truth {truth.shape[1]}x{truth.shape[0]}",
-            hint=f"that is not x{scale}",
+            f"{pair.low_resolution} is {width}x{height} and its ground truth is {truth.shape[1]}x{truth.shape[0]}",
+            hint=f"the scale between them is not {scale}",
         )
     return truth[: height * scale, : width * scale], low
 
@@ -75,7 +75,7 @@ def load_result(path: Path, reference: RgbImage, scale: int) -> RgbImage:
     height, width = reference.shape[:2]
     if not all(0 <= image.shape[axis] - reference.shape[axis] < scale for axis in (0, 1)):
         raise DatasetError(
-            f"{path} is {image.shape[1]}x{image.shape[0]}, its ground truth {width}x{height}",
+            f"{path} is {image.shape[1]}x{image.shape[0]}, but its ground truth is {width}x{height}",
             hint="is it a result of another scale?",
         )
     return image[:height, :width]
@@ -90,7 +90,7 @@ def save_picture(path: Path, image: RgbImage) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImageError(f"cannot be made ({error.strerror})", subject=path.parent) from None
+        raise ImageError(f"cannot be created ({error.strerror})", subject=path.parent) from None
     files.write(path, image)
 
 

@@ -141,7 +141,7 @@ def choose(names: Sequence[str]) -> dict[str, Metric]:
         if name not in METRICS:
             raise ConfigError(f"metric {name!r} is not one of {', '.join(METRICS)}")
     if not names or len(set(names)) < len(names):
-        raise ConfigError("metrics are one or more, each named once", key="metrics")
+        raise ConfigError("name at least one metric, and each only once", key="metrics")
     return {name: METRICS[name] for name in names}
 
 
@@ -159,7 +159,7 @@ def measure(name: str, sample: Sample, protocol: MeasuringProtocol, *, itself: b
 
     Raises:
         DatasetError: the result equals its ground truth, so that PSNR is infinite.
-        MetricError: as the metric; or it came out as not a number.
+        MetricError: as the metric; or it is not a number.
     """
     metric = METRICS[name]
     if (metric.compares and itself) or (metric.forests and protocol.ma_model is None):
@@ -167,10 +167,10 @@ def measure(name: str, sample: Sample, protocol: MeasuringProtocol, *, itself: b
     value = metric.measure(sample, protocol)
     if math.isinf(value):
         raise DatasetError(
-            f"the result equals what {metric.label} compares it with", hint="is it the ground truth itself?"
+            f"the result is identical to what {metric.label} compares it with", hint="is it the ground truth itself?"
         )
     if math.isnan(value):
-        raise MetricError(f"{metric.label} came out as not a number")
+        raise MetricError(f"{metric.label} is not a number")
     return value
 
 

@@ -88,7 +88,7 @@ def parse_methods(items: Sequence[str], *, self_ensemble: bool = False) -> list[
     methods = [_parse(text, self_ensemble) for text in texts]
     labels = [method.label for method in methods]
     if not methods:
-        raise ConfigError("no method is named", hint="give for example bicubic,eusr", key="no-method")
+        raise ConfigError("no method is named", hint="for example: bicubic,eusr", key="no-method")
     for label in labels:
         if labels.count(label) > 1:
             raise ConfigError(
@@ -131,7 +131,7 @@ def build(method: Method, scale: int, threads: int | None = None) -> Callable[[R
     for needed in PATHS.get(method.path, (scale,)):
         if needed not in upscaler.scales:
             made = ", ".join(map(str, upscaler.scales))
-            raise ConfigError(f"makes the scales {made}, and x{needed} is wanted", subject=method.label)
+            raise ConfigError(f"supports the scales {made}, but x{needed} is needed", subject=method.label)
 
     def run(image: Any, factor: int) -> Any:
         return upscaler.upscale(image, factor, self_ensemble=method.self_ensemble)
@@ -168,7 +168,7 @@ def _strength(path: str) -> float:
     try:
         return float(path.removeprefix("strength:"))
     except ValueError:
-        raise ConfigError(f"{path!r} names no strength within 0..1") from None
+        raise ConfigError(f"{path!r} does not give a strength from 0 to 1") from None
 
 
 def _provenance(source: str) -> tuple[int | None, str, str]:

@@ -85,7 +85,7 @@ def check_alike(number: int, rows: Mapping[Key, Row]) -> None:
         if len(values) > 1:
             raise DatasetError(
                 f"table{number} compares rows of different {what} ({'; '.join(values)})",
-                hint="measure all of them in one fourpass evaluate, and give its summary.csv",
+                hint="measure all of them in one run of fourpass evaluate and give its summary.csv",
                 key="results",
             )
 
@@ -206,7 +206,7 @@ def _keyed(rows: list[Row], file: Path) -> dict[Key, Row]:
             continue  # the paper's tables are all x4
         key = (row.get("dataset", ""), row.get("method", ""))
         if key in found:
-            raise DatasetError(f"{file}, line {line}: {' '.join(key)} stands there twice", hint="keep one of the rows")
+            raise DatasetError(f"{file}, line {line}: {' '.join(key)} appears twice", hint="keep one of the rows")
         for column in ("dataset", "method", "protocol", "command"):
             if not row.get(column):
                 raise DatasetError(

@@ -102,7 +102,7 @@ def save(figure: Any, path: Path) -> None:
         ConfigError: another suffix, or the file cannot be written.
     """
     if path.suffix[1:] not in FORMATS:
-        raise ConfigError(f"a figure is written as {', '.join(FORMATS)}", subject=path)
+        raise ConfigError(f"the format of a figure is one of {', '.join(FORMATS)}", subject=path)
     # Without the date and with fixed ids, the same figure is the same file.
     metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[path.suffix[1:]]
     matplotlib = _matplotlib()

@@ -44,7 +44,8 @@ def paired_bootstrap(
     """
     if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():
         raise ConfigError(
-            f"values of shape {values.shape} are not finite numbers (methods, pictures)", hint="leave gaps out"
+            f"values of shape {values.shape} are not finite numbers (methods, pictures)",
+            hint="leave out missing values",
         )
     count = values.shape[1]
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
@@ -82,7 +83,7 @@ def wilcoxon(differences: NDArray[np.float64]) -> float:
         ConfigError: a difference is not finite.
     """
     if not np.isfinite(differences).all():
-        raise ConfigError("Wilcoxon's test takes finite differences", hint="leave gaps out")
+        raise ConfigError("Wilcoxon's test takes finite differences", hint="leave out missing values")
     nonzero = differences[differences != 0]
     count = len(nonzero)
     if count == 0:
@@ -132,7 +133,7 @@ def bradley_terry(
     np.fill_diagonal(counts, 0)
     if not _all_reach_all(counts > 0):
         raise ConfigError(
-            "some items never beat, or never lost to, the others: rating them takes more votes or a prior"
+            "some items never beat, or never lost to, the others: rating them needs more votes or a prior"
         )
     games = counts + counts.T
     total = counts.sum(axis=1)

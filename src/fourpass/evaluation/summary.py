@@ -60,9 +60,7 @@ def with_means_of_runs(
     found, rows = list(measured), list(methods)
     for name, given in runs.items():
         if len(given) < 2 or any(method.label == name for method in methods):
-            raise ConfigError(
-                f"give two runs or more, and no method that is called {name!r} itself", subject=f"{name}#..."
-            )
+            raise ConfigError(f"give at least two runs, and no method named {name!r} itself", subject=f"{name}#...")
         labels = {method.label for method in given}
         pictures: dict[tuple[str, str], list[Measurement]] = {}
         for item in measured:

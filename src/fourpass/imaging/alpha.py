@@ -1,4 +1,4 @@
-"""Transparency: colour for pixels that show none, and edges that neither ring nor leak."""
+"""Transparency: fill in the colour of hidden pixels, and resize edges without ringing or leaking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BAND = 64  # rows of a band of enlarged transparency
 
 
 def bleed(colours: Pixels, alpha: Pixels) -> Pixels:
-    """Give fully transparent pixels the colour of what is near, so that no hidden colour shows at upscaled edges.
+    """Fill fully transparent pixels with nearby colours, so that no hidden colour shows at upscaled edges.
 
     Pull and push over a pyramid (Gortler et al., The Lumigraph, 1996, section 3.3): each level averages 2x2 pixels,
     weighted by their transparency; holes are filled from the level above.
@@ -65,7 +65,7 @@ def _sums_of_cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def constant(alpha: Pixels) -> int | None:
-    """Return the one value that a plane has everywhere, or None when it has several."""
+    """Return the value of a constant plane, or None if it has several values."""
     first = alpha.flat[0]
     return int(first) if (alpha == first).all() else None
 

@@ -1,4 +1,4 @@
-"""What AVIF and HEIF files hold beside their pixels, and how EXIF and HDR colour get into a finished AVIF.
+"""Read the metadata of AVIF and HEIF files, and add EXIF and HDR colour to a finished AVIF.
 
 Sources: ISO/IEC 23008-12 (HEIF: properties, Exif items), AV1 Image File Format 1.1, ITU-T H.273 for colour by numbers.
 """

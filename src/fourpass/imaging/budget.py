@@ -1,4 +1,4 @@
-"""How much metadata is taken from one file: the one limit, for all of it together."""
+"""How much metadata is read from one file: a single limit for all of it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MOST_FRAMES: Final = 4_000  # of an animation, or pages of a TIFF
 
 
 class Budget:
-    """What may still be read of a file's metadata.
+    """The budget for reading a file's metadata.
 
-    A file of 2 MB can hold gigabytes of it: texts that are packed a thousandfold, or fields that share one value. So
-    whoever reads a value asks first, and leaves out what no longer fits; `exceeded` says that this happened.
+    A 2 MB file can hold gigabytes of metadata: texts compressed a thousandfold, or fields that share one value. So
+    every reader asks first and leaves out what no longer fits; `exceeded` records that this happened.
 
     Args:
         most: bytes, all values together.
@@ -28,7 +28,7 @@ class Budget:
         self.exceeded = False
 
     def take(self, length: int) -> bool:
-        """Whether a value of so many bytes still fits; if so, it counts."""
+        """Return whether a value of this many bytes still fits; if so, count it."""
         if length > self.left:
             self.exceeded = True
             return False

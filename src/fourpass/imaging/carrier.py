@@ -1,4 +1,4 @@
-"""How rows reach libvips's writers while they are still being made: as a PNG without compression, through a queue.
+"""Feed rows to libvips's writers while they are being computed: as an uncompressed PNG, through a queue.
 
 libvips pulls; upscaling pushes. The one stream of raw pixels, of 8 and 16 bits, that every build of libvips reads as it
 comes is PNG, and its stored blocks cost no more than a copy and two checksums.
@@ -77,7 +77,7 @@ class Feed:
         self.source.on_read(self._read)
 
     def put(self, data: bytes) -> bool:
-        """Hand over bytes, waiting for room; b"" ends the stream. Returns False when nobody reads any more."""
+        """Hand over bytes, waiting for room; b"" ends the stream. Returns False if the reader has stopped."""
         while not self._stopped.is_set():
             try:
                 self._queue.put(data, timeout=0.1)

@@ -1,4 +1,4 @@
-"""Directories of fields, as TIFF files and EXIF blocks have them: read within limits, and written.
+"""Read, within limits, and write the directories of fields in TIFF files and EXIF blocks.
 
 Sources: TIFF 6.0, section 2; the BigTIFF design; EXIF 2.32, section 4.6.
 """
@@ -32,7 +32,7 @@ class TagEntry:
 
     @property
     def number(self) -> int:
-        """The first value, where it is a whole number."""
+        """The first value, if it is an integer."""
         return int.from_bytes(self.data[: _WORDS.get(self.kind, 1)], "little")
 
 
@@ -82,16 +82,16 @@ Below = Mapping[int, tuple[Sequence[TagEntry], Mapping[int, Sequence[TagEntry]]]
 
 
 class DamagedDirectoryError(Exception):
-    """A directory that does not hold together."""
+    """A damaged directory."""
 
 
 @dataclass
 class Fields:
-    """The directories that tell about a picture: the first one, and those that it points to.
+    """The directories that describe a picture: the first one and those that it points to.
 
     Attributes:
         first, exif, gps, interoperability: fields of each.
-        missing: how many fields were left out, as damaged or as too much altogether.
+        missing: how many fields were left out because they were damaged or exceeded the budget.
     """
 
     first: list[TagEntry]

@@ -1,4 +1,4 @@
-"""EXIF blocks: changed in place, so that maker notes keep the offsets that they count from the block's start.
+"""Edit EXIF blocks in place, because maker notes hold offsets from the start of the block.
 
 Source: EXIF 2.32, section 4.6.
 """
@@ -28,7 +28,7 @@ def read(block: bytes) -> Fields:
 
 
 def orientation(block: bytes) -> int:
-    """Return how a block says that the picture is turned and flipped: 1..8; 1 where it does not say."""
+    """Return the orientation in a block, 1..8; 1 if it has none."""
     for layout, at, _ in _positions(block):
         if layout.tag(block[at : at + 2]) == directories.ORIENTATION:
             turn = layout.inline(block[at : at + 12])
@@ -58,7 +58,7 @@ def upright(block: bytes, turn: int) -> bytes:
 
 
 def resized(block: bytes, size: tuple[int, int]) -> bytes:
-    """Return a block that states (rows, columns), where it states any size of the picture."""
+    """Return a block that states (rows, columns), if it states a size at all."""
     changed = bytearray(block)
     stated = {
         (False, directories.IMAGE_WIDTH): size[1],
@@ -75,7 +75,7 @@ def resized(block: bytes, size: tuple[int, int]) -> bytes:
 
 
 def resolution(block: bytes) -> tuple[float, float] | None:
-    """Return the (horizontal, vertical) pixels an inch that a block states, or None."""
+    """Return the (horizontal, vertical) pixels per inch that a block states, or None."""
     try:
         stated = {entry.tag: entry.data for entry in read(block).first}
         unit = int.from_bytes(stated[directories.RESOLUTION_UNIT], "little")
@@ -87,7 +87,7 @@ def resolution(block: bytes) -> tuple[float, float] | None:
 
 
 def with_resolution(block: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """Return a block that states a resolution; where it does so already, it stays as it is."""
+    """Return a block that states a resolution; an existing one is kept."""
     if block is not None and resolution(block) is not None:
         return block
     entries = resolution_fields(dpi)
@@ -97,7 +97,7 @@ def with_resolution(block: bytes | None, dpi: tuple[float, float]) -> bytes:
 
 
 def resolution_fields(dpi: tuple[float, float]) -> list[TagEntry]:
-    """Return the fields of a resolution in pixels an inch."""
+    """Return the fields of a resolution in pixels per inch."""
     x, y = (struct.pack("<II", min(round(each * 10_000), 2**32 - 1), 10_000) for each in dpi)
     return [
         TagEntry(directories.X_RESOLUTION, 5, 1, x),

@@ -1,4 +1,4 @@
-"""What is wrong with a picture file that libvips gives up on, in one line with a way out."""
+"""Explain in one line, with a suggested fix, why libvips cannot decode a picture file."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def refusal(name: str, key: str, error: pyvips.Error) -> ImageError:
     if "labq" in said:
         return ImageError("is 8-bit Lab, which libvips does not read", subject=name, hint="convert it to RGB first")
     if "differs from page" in said:
-        return ImageError("its pages differ in kind", subject=name, hint="split it into a file a page")
+        return ImageError("its pages differ in kind", subject=name, hint="split it into one file per page")
     if _UNSUPPORTED.search(said):
         return ImageError(
-            f"is coded in a way that this build of libvips does not support ({_reason(error)})",
+            f"uses an encoding that this build of libvips does not support ({_reason(error)})",
             subject=name,
             hint="convert it to PNG or a plain TIFF first",
         )
@@ -46,7 +46,7 @@ def refusal(name: str, key: str, error: pyvips.Error) -> ImageError:
 
 
 def _reason(error: pyvips.Error) -> str:
-    """Return what libvips says of a failure, in one short line."""
+    """Return libvips's message about a failure as one short line."""
     said = [line.strip() for line in str(error.detail or error.message).splitlines()]
     lines = [line for line in said if line and "bad seek to" not in line]  # libheif only feels for the end so
     return lines[0] if lines else "libvips gives no reason"

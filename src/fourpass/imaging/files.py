@@ -1,4 +1,4 @@
-"""Read and write picture files, through libvips: everything about them that a person would miss is kept."""
+"""Read and write picture files through libvips, preserving metadata, transparency and frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Source = str | os.PathLike[str] | bytes
 
 
 def probe(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Header:
-    """Read what a file says of its picture, without decoding pixels.
+    """Read the header of a picture file without decoding pixels.
 
     Args, Raises: as `read`; damage beyond the header goes unnoticed.
     """
@@ -58,11 +58,11 @@ def write(
     strip: bool = False,
     quality: int | None = None,
 ) -> None:
-    """Write a picture into a file; its suffix says the format. The old file stays until the new one is whole.
+    """Write a picture to a file; the suffix selects the format. An existing file is kept until the new one is complete.
 
     Args:
-        path: where to.
-        picture: what; or an array (H, W), (H, W, 1) or (H, W, 3), uint8 or uint16.
+        path: of the file.
+        picture: the picture, or an array (H, W), (H, W, 1) or (H, W, 3), uint8 or uint16.
         strip: leave out everything but pixels and colour profile.
         quality: 1..100 for JPEG, WebP, AVIF; 100 is lossless in the last two. None: the format's own.
 
@@ -89,10 +89,10 @@ def write_rows(
     """Write a picture that comes as bands of rows, so that it is never whole in memory.
 
     Args:
-        path: where to.
+        path: of the file.
         bands: arrays (rows, W, C), C counting transparency, from top to bottom, one frame after another.
         header: of what is written: its size is the output's, its dtype that of the bands.
-        key: of the format, in `formats.FORMATS`; None: by the path's suffix.
+        key: of the format, in `formats.FORMATS`; None: the one that the path's suffix means.
         strip, quality: as `write` takes them.
 
     Raises:
@@ -128,10 +128,10 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, s
 
 
 def _refuse_devices(path: str | os.PathLike[str], name: str) -> None:
-    """Leave alone what would have us wait for ever, or never end; opening a pipe waits for somebody who writes."""
+    """Reject pipes and devices: opening or reading them could block for ever."""
     mode = os.stat(path).st_mode
     if stat.S_ISFIFO(mode):
-        raise ImageError("is a pipe and not a file", subject=name, hint="read it, and give its contents", key="pipe")
+        raise ImageError("is a pipe and not a file", subject=name, hint="read it and pass its contents", key="pipe")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise ImageError("is a device or a socket and not a file", subject=name, hint="name a picture")
 
@@ -141,6 +141,6 @@ def _unopened(error: OSError | ValueError, name: str) -> ImageError:
     if code == errno.EISDIR:
         return ImageError("is a folder", subject=name, hint="name a picture in it")
     if code == errno.ENOENT:
-        return ImageError("there is no such file", subject=name, hint="check the spelling")
+        return ImageError("no such file", subject=name, hint="check the spelling")
     said = getattr(error, "strerror", None) or error
-    return ImageError(f"cannot be opened ({said})", subject=name, hint="check it and its permissions")
+    return ImageError(f"cannot be opened ({said})", subject=name, hint="check the file and its permissions")

@@ -1,4 +1,4 @@
-"""The picture formats that are read and written: what each can hold, and how a file tells which it is."""
+"""The picture formats that are read and written: what each can hold, and how to detect it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Format:
     """What one format can hold.
 
     Attributes:
-        name: as people write it, for messages.
+        name: for messages.
         suffixes: of its files; the first is the usual one.
         max_side: pixels along a side that the format, or libvips's writer of it, allows; of one frame.
         max_pixels: pixels of one frame that its encoder makes within 1.5 GiB; None where rows are written as they come.
         lossless_pixels: the same at quality 100.
-        depths: bits a channel that it can store, ascending.
+        depths: bits per channel that it can store, ascending.
         gray: holds pictures of one channel; else gray is written as RGB.
         alpha: holds transparency.
         frames: holds several pictures in one file.
-        timing: and how long each is shown.
+        timing: also stores how long each is shown.
         keeps: the parts of `metadata.Metadata` that it can store.
         quality: the quality when none is asked for; None where the format is lossless.
     """
@@ -101,7 +101,7 @@ _STARTS = {
 _PPM = re.compile(rb"P[1-6](?:\s|#)")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the versions of its second header
 _RAW = "a camera raw file; develop it with a raw converter first"
-# First bytes of what people give instead.
+# First bytes of other kinds of files that people try.
 _OTHERS = {
     b"P7": "a PAM",
     b"PF": "a PFM",
@@ -120,7 +120,7 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b
 
 
 def written_as(key: str) -> str:
-    """Return the key of the format that a picture is written in when nobody chooses one: its own, or the nearest.
+    """Return the key of the default output format of a picture: its own, or the nearest that can be written.
 
     Photos in formats that cannot be written become AVIF, which is as small and as deep; the rest becomes PNG.
     """
@@ -137,10 +137,10 @@ def of_suffix(suffix: str) -> str:
     """
     key = SUFFIXES.get("." + suffix.lower().lstrip("."), "")
     if key == "heif":
-        raise ImageError("HEIF is read but not written", subject=suffix, hint="take .avif, its free sibling")
+        raise ImageError("HEIF is read but not written", subject=suffix, hint="use .avif instead")
     if key not in WRITTEN:
         known = ", ".join(FORMATS[each].suffixes[0] for each in WRITTEN)
-        raise ImageError("not a format that can be written", subject=suffix or "no suffix", hint=f"take one of {known}")
+        raise ImageError("not a format that can be written", subject=suffix or "no suffix", hint=f"use one of {known}")
     return key
 
 
@@ -194,7 +194,8 @@ def _iso_media(head: bytes) -> str:
     brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
     if head[8:12] == b"avis":
         raise ImageError(
-            "is an AVIF sequence, of which only stills are read", hint="convert it to animated WebP or GIF first"
+            "is an AVIF sequence, and only still AVIF pictures are read",
+            hint="convert it to animated WebP or GIF first",
         )
     if head[8:12] == b"crx ":
         raise ImageError(f"is {_RAW}, and export it as TIFF, PNG or JPEG")

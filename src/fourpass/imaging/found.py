@@ -1,4 +1,4 @@
-"""What lies in a picture file, as the scans of the formats find it: pixels to be decoded, and everything else."""
+"""The result of scanning a picture file: pixels to be decoded, and everything else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_WORDS = 20
 
 @dataclass
 class FoundParts:
-    """What a scan of a file found, as it lies there.
+    """What a scan of a file found, unchanged.
 
     Attributes:
         view: the file without what is not pixels, for libvips.

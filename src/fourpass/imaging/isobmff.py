@@ -30,11 +30,11 @@ class BoxItem:
 
 
 class DamagedBoxError(Exception):
-    """Boxes that do not hold together."""
+    """Damaged boxes."""
 
 
 class Reader:
-    """Numbers out of a box, most significant byte first."""
+    """Read numbers from a box, most significant byte first."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.data, self.at = data, at

@@ -104,7 +104,7 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
             scans.append(stream.read(64))
             if len(scans) > MOST_SCANS:
                 raise ImageError(
-                    f"has more than {MOST_SCANS} scans, which take too long to decode", hint="open and save it anew"
+                    f"has more than {MOST_SCANS} scans, which take too long to decode", hint="open it and save it again"
                 )
         if kind == _EOI:
             end += 2
@@ -168,7 +168,7 @@ def _segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
         yield at, start[1], length
         at += 4 + length
     else:
-        raise ImageError(f"has more than {MOST_ASIDE:,} segments", hint="open and save it anew")
+        raise ImageError(f"has more than {MOST_ASIDE:,} segments", hint="open it and save it again")
     yield at, _EOI, 0
 
 
@@ -219,7 +219,7 @@ def _density(data: bytes, found: FoundParts) -> None:
 
 
 def _trailer(stream: BinaryIO, at: int, found: FoundParts, multiple: bool) -> None:
-    """Say what lies behind the picture."""
+    """Record what follows the picture."""
     size = stream.seek(0, os.SEEK_END) - at
     stream.seek(at)
     start = stream.read(min(max(size, 0), 2**16))

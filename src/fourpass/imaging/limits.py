@@ -1,4 +1,4 @@
-"""What a format cannot hold of a picture: refused before any work goes into it, or said afterwards."""
+"""What a format cannot hold: rejected before any work starts, or reported afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fourpass.imaging.profiles import HDR
 
 
 def check(header: Header, key: str, name: str, quality: int | None = None) -> None:
-    """Make sure that a format can hold a picture, before any work goes into it.
+    """Check that a format can hold a picture, before any work starts.
 
     Args:
         header: of the picture to be written.
@@ -59,7 +59,7 @@ def _obstacle(header: Header, format: Format, quality: int | None) -> str | None
 
 
 def lost(header: Header, key: str, *, strip: bool = False) -> tuple[str, ...]:
-    """Return, in words, what of a file will not be in the output; what only its pixels tell, `lost_pixels` says.
+    """Return, in words, what the output will lack, as far as the header tells; for pixels see `lost_pixels`.
 
     Args:
         header: of the input.
@@ -80,7 +80,7 @@ def lost(header: Header, key: str, *, strip: bool = False) -> tuple[str, ...]:
 
 
 def lost_pixels(picture: Picture, key: str) -> tuple[str, ...]:
-    """Return, in words, what of the pixels themselves will not be in the output."""
+    """Return, in words, what the output will lack of the pixels themselves."""
     if key != "gif" or picture.alphas is None:
         return ()
     soft = (picture.alphas > 0) & (picture.alphas < np.iinfo(picture.alphas.dtype).max)
@@ -130,5 +130,5 @@ def _unkept(header: Header, key: str, strip: bool) -> tuple[PictureMetadata, lis
 
 
 def stored_depth(header: Header, format: Format) -> int:
-    """Return the bits a channel that a picture is written with: its own, the next higher, or the most there are."""
+    """Return the bits per channel of the output: the picture's own, the next higher, or the highest available."""
     return min((depth for depth in format.depths if depth >= header.depth), default=format.depths[-1])

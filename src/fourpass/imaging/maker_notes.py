@@ -20,5 +20,5 @@ _HEADERS: Final = (
 
 
 def stands_alone(note: bytes) -> bool:
-    """Whether a maker note means the same anywhere: its header is one of those that count from themselves."""
+    """Return whether a maker note can be moved, because its offsets are relative to itself."""
     return note.startswith(_HEADERS)

@@ -1,4 +1,4 @@
-"""What a picture file says beside its pixels, made fit for the picture alone, upright."""
+"""The metadata of a picture file, adjusted to the upright picture."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fourpass.imaging.found import FoundParts
 
 @dataclass(frozen=True)
 class PictureMetadata:
-    """What is kept from the input to the output.
+    """The metadata that is copied from the input to the output.
 
     Attributes:
         icc: colour profile.
         exif: EXIF block from its TIFF header on, its orientation reset.
         xmp: XMP packet.
         iptc: IPTC-IIM records (they start with 0x1C).
-        dpi: (horizontal, vertical) pixels an inch; None where the file does not say.
+        dpi: (horizontal, vertical) pixels per inch; None if the file does not say.
         texts: (keyword, text) of a PNG.
         comment: of a JPEG or GIF.
         cicp: (primaries, transfer) of ITU-T H.273, for HDR, which no profile describes.
@@ -40,7 +40,7 @@ class PictureMetadata:
 
     @property
     def present(self) -> frozenset[str]:
-        """The names of the parts that are there, and could be kept."""
+        """The names of the parts that exist and could be kept."""
         return frozenset(each.name for each in fields(self) if getattr(self, each.name)) - {"unread"}
 
     def only(self, parts: frozenset[str]) -> PictureMetadata:
@@ -49,13 +49,13 @@ class PictureMetadata:
         return replace(self, **gone)  # type: ignore[arg-type]
 
     def resized(self, size: tuple[int, int]) -> PictureMetadata:
-        """Return a copy that states (rows, columns), where it states any size of the picture."""
+        """Return a copy that states (rows, columns), if it states a size at all."""
         exif = exif_blocks.resized(self.exif, size) if self.exif else None
         return replace(self, exif=exif, xmp=xmp_packets.resized(self.xmp, size) if self.xmp else None)
 
 
 def orientation(found: FoundParts, key: str) -> int:
-    """Return how a picture is turned and flipped: 1..8, as EXIF has it.
+    """Return the orientation of a picture, 1..8 as in EXIF.
 
     EXIF decides; XMP where EXIF does not say. In AVIF, HEIF and JPEG XL, what turns is a property that decoding obeys,
     and EXIF and XMP only repeat it.

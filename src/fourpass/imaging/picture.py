@@ -1,4 +1,4 @@
-"""A picture in memory: its frames as arrays, and what its file says of them."""
+"""A picture in memory: its frames as arrays, and its header."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Pixels = NDArray[Any]  # uint8 or uint16
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture before its pixels are decoded.
+    """What is known about a picture before its pixels are decoded.
 
     Attributes:
-        format: of the file, a key of `formats.FORMATS`; empty for a picture that is of no file.
+        format: of the file, a key of `formats.FORMATS`; empty for a picture without a file.
         width, height: of one frame, upright.
         channels: 1 for gray, 3 for RGB; transparency not counted.
         alpha: whether it has transparency.
-        depth: bits a channel that its file stores: 8, 10, 12 or 16.
+        depth: bits per channel that its file stores: 8, 10, 12 or 16.
         frames: pictures in the file.
-        delays: milliseconds that each frame is shown; empty where there is no timing.
+        delays: milliseconds that each frame is shown; empty if there is no timing.
         loop: how often an animation is played; 0 for ever.
         metadata: what else is kept.
         left_out: in words, what else of pictures its file holds, and is not read: a video, a gain map, further frames.
@@ -50,7 +50,7 @@ class Header:
 
     @property
     def bands(self) -> int:
-        """Values a pixel, transparency included."""
+        """Values per pixel, transparency included."""
         return self.channels + self.alpha
 
     @property
@@ -68,7 +68,7 @@ class Picture:
     """A decoded picture.
 
     Attributes:
-        header: what its file says.
+        header: everything but the pixels.
         frames: (N, H, W, C), C 1 for gray or 3 for RGB; uint8 or uint16, over the whole range of the type.
         alphas: (N, H, W), same dtype, 0 transparent; None where there is no transparency.
     """
@@ -90,7 +90,7 @@ class Picture:
 
     @classmethod
     def of(cls, pixels: Pixels, alpha: Pixels | None = None, metadata: PictureMetadata | None = None) -> Picture:
-        """Make a picture of arrays.
+        """Make a picture from arrays.
 
         Args:
             pixels: (H, W), (H, W, 1) or (H, W, 3), uint8 or uint16.
@@ -98,7 +98,7 @@ class Picture:
             metadata: to be kept with it.
 
         Raises:
-            ImageError: the arrays are not such ones.
+            ImageError: an array has another shape or dtype.
         """
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -108,7 +108,7 @@ class Picture:
             raise ImageError(f"dtype {pixels.dtype} is not one of uint8, uint16", hint="convert it first")
         if alpha is not None and (alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype):
             raise ImageError(
-                f"transparency is {alpha.dtype} {alpha.shape}, not {pixels.dtype} {pixels.shape[:2]} as the picture"
+                f"transparency is {alpha.dtype} {alpha.shape}, but the picture is {pixels.dtype} {pixels.shape[:2]}"
             )
         header = Header(
             format="",

@@ -31,7 +31,7 @@ HEAD: Final = 54  # bytes of libvips's files that `head` replaces: signature, IH
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    """Return a chunk as it lies in a file."""
+    """Return a chunk as it is stored in a file."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
 
 
@@ -48,7 +48,9 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
     for name, at, length in _chunks(stream):
         aside += name not in _PIXELS
         if aside > MOST_ASIDE:
-            raise ImageError(f"has more than {MOST_ASIDE:,} chunks beside its pixels", hint="open and save it anew")
+            raise ImageError(
+                f"has more than {MOST_ASIDE:,} chunks besides its pixels", hint="open it and save it again"
+            )
         if name in _PIXELS:
             parts.append((at - 8, 12 + length))
         elif name in _READ:
@@ -61,10 +63,10 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
                 found.note(f"damaged {name.decode()}")
         elif name == b"acTL":  # libvips reads the first frame only
             raise ImageError(
-                "is an animated PNG, of which only stills are read", hint="convert it to animated WebP or GIF first"
+                "is an animated PNG, and only still PNGs are read", hint="convert it to animated WebP or GIF first"
             )
         elif name not in _NEGLIGIBLE:
-            found.note(f"PNG chunk {name.decode('ascii')}" if name.isalpha() else "PNG chunks of no name")
+            found.note(f"PNG chunk {name.decode('ascii')}" if name.isalpha() else "unnamed PNG chunks")
     found.exif = found.exif or raw.get("exif")
     found.xmp = found.xmp or raw.get("xmp")
     found.iptc = raw.get("iptc")
@@ -134,7 +136,7 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _read(name: bytes, data: bytes, found: FoundParts, raw: dict[str, bytes], budget: Budget) -> None:
-    """Take what a chunk says."""
+    """Read one chunk."""
     if name in _TEXTS:
         keyword, text, encoding = _text(name, data, budget)
         if text is None:

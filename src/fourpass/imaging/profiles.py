@@ -80,7 +80,7 @@ def of_gamma(gamma: float | None, chromaticities: Chromaticities | None, channel
         channels: 1 for a gray picture, 3 for RGB.
 
     Raises:
-        ValueError: they make no sense.
+        ValueError: they are impossible.
     """
     usual = gamma is None or abs(gamma - 1 / 2.2) < 0.003
     known = chromaticities or SRGB

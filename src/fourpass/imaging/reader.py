@@ -1,4 +1,4 @@
-"""Open and decode picture files with libvips: what is refused, what is converted, which frames there are."""
+"""Open and decode picture files with libvips: reject, convert, and list frames."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _LAB: Final = ("lab", "labs", "labq")
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file that libvips has opened, and what was found beside the pixels.
+    """A file that libvips has opened, and what was found besides the pixels.
 
     Attributes:
         image: its pixels are decoded when they are asked for, from top to bottom.
@@ -119,7 +119,7 @@ def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
         raise ImageError(
             f"is a {formats.FORMATS[key].name}, which this build of libvips does not read",
             subject=name,
-            hint="convert it to PNG first, with ImageMagick's magick for example",
+            hint="convert it to PNG first, for example with ImageMagick",
         )
     budget = Budget()
     try:
@@ -128,7 +128,7 @@ def _open(stream: BinaryIO, key: str, name: str) -> _Opened:
         raise error.about(name) from None
     except OSError as error:
         raise ImageError(
-            f"cannot be read ({error.strerror or error})", subject=name, hint="check the disk that it is on"
+            f"cannot be read ({error.strerror or error})", subject=name, hint="check the disk it is on"
         ) from None
     if budget.exceeded:
         found.note(f"metadata beyond {MOST >> 20} MiB")
@@ -172,7 +172,7 @@ def _said(opened: _Opened, key: str, name: str, max_pixels: int) -> Header:
 
 
 def _header(image: pyvips.Image, found: FoundParts, key: str, name: str, max_pixels: int) -> Header:
-    """Say what a picture is, and refuse what cannot be kept.
+    """Describe a picture, and reject what cannot be preserved.
 
     Raises:
         ImageError: too many pixels, or a kind of pixels that is not read.
@@ -204,7 +204,7 @@ def _header(image: pyvips.Image, found: FoundParts, key: str, name: str, max_pix
         raise ImageError(
             f"has {image.bands} channels of {_KINDS.get(image.format, image.format)}",
             subject=name,
-            hint="1 to 4 of 8 or 16 bits are read, so convert it first",
+            hint="convert it to 1 to 4 channels of 8 or 16 bits first",
         )
     bits = int(image.get("bits-per-sample")) if key in ("avif", "heif") and "bits-per-sample" in names else 16
     turn = metadata.orientation(found, key)

@@ -48,7 +48,7 @@ def imresize(
     if image.dtype not in _DTYPES:
         raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32, float64", hint="convert it first")
     if (scale is None) == (size is None):
-        raise ConfigError("imresize takes either scale or size, and exactly one of them")
+        raise ConfigError("imresize takes exactly one of scale and size")
     height, width = image.shape[:2]
     if scale is not None:
         if not (math.isfinite(scale) and scale > 0):

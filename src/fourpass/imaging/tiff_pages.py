@@ -74,5 +74,5 @@ def pictures(layout: Layout, pages: list[Page], found: FoundParts) -> list[Page]
     if len(whole) > 1 and sizes[0] != sizes[1] and all(halves):
         return whole[:1]
     if len(set(sizes)) > 1:
-        raise ImageError(f"its {len(whole)} pages differ in size", hint="split it into a file a page")
+        raise ImageError(f"its {len(whole)} pages differ in size", hint="split it into one file per page")
     return whole

@@ -65,7 +65,9 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
             raise ImageError(f"has more than {MOST_FRAMES:,} pages", hint="split it into several files first")
         total += len(pages[-1].raws)
         if total > MOST_FIELDS:
-            raise ImageError(f"has more than {MOST_FIELDS:,} fields in its directories", hint="open and save it anew")
+            raise ImageError(
+                f"has more than {MOST_FIELDS:,} fields in its directories", hint="open it and save it again"
+            )
         at = layout.number(pages[-1].following)
     if layout is None or not pages:
         return found

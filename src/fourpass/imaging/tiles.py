@@ -40,7 +40,7 @@ class Span:
         The shares of all tiles at one output pixel sum to 1.
 
         Args:
-            scale: output pixels an input pixel.
+            scale: output pixels per input pixel.
 
         Returns:
             float32 array (scale * (last - first),) on 0..1.
@@ -74,7 +74,7 @@ def spans(length: int, tile: int, halo: int, *, blend: bool = False, multiple: i
     tile -= tile % multiple
     if tile <= 2 * halo:
         raise ConfigError(
-            f"a tile of {tile} pixels has no room for a halo of {halo} at either side", hint="take a larger tile"
+            f"a tile of {tile} pixels has no room for a halo of {halo} on each side", hint="use a larger tile"
         )
     count = math.ceil((length - 2 * halo) / (tile - 2 * halo))
     tile = min(tile, multiple * math.ceil((math.ceil((length - 2 * halo) / count) + 2 * halo) / multiple))

@@ -1,1 +1,1 @@
-"""Files to files, for command line, batch and server alike: what becomes of what, what is done already, a report."""
+"""Jobs on files, for the command line, batch and server: pair inputs with outputs, resume, report."""

@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders, lists and object stores, turned into names and places in the output."""
+"""Find the input pictures: turn files, folders, lists and object stores into names and output places."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fourpass.jobs import stores
 
 @dataclass(frozen=True)
 class FoundInput:
-    """One input, and where its output goes.
+    """One input and where its output goes.
 
     Attributes:
         source: path or URL.
@@ -55,9 +55,9 @@ def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable]
                 yield found
         if not count:
             known = f"suffixes are {', '.join(sorted(formats.SUFFIXES))}"
-            deeper = "look for those in folders inside it too"
+            deeper = "search its subfolders too"
             raise ConfigError(
-                "no picture in this folder",
+                "this folder contains no pictures",
                 subject=each,
                 hint=known if recursive else deeper,
                 key="" if recursive else "recursive",
@@ -65,7 +65,7 @@ def expand(inputs: Sequence[str], *, recursive: bool, made: Collection[Hashable]
 
 
 def of_list(path: str) -> list[str]:
-    """Return the names in a list, one a line.
+    """Return the names in a list, one per line.
 
     Raises:
         ConfigError: it cannot be read, or holds none.

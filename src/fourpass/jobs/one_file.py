@@ -1,4 +1,4 @@
-"""One picture file from reading to writing: what the command line does to each, and whoever must get the same bytes."""
+"""One picture file from reading to writing: what the command line and others do to each file, with identical bytes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from fourpass.wear.restore import Restore
 
 @dataclass(frozen=True)
 class UpscaleOptions:
-    """What is asked for, the same for every picture of a run.
+    """The request, which is the same for every picture of a run.
 
     Attributes:
         scale, width, height, longest, megapixels, fit: as `sizes.plan_size` takes them; at most one of them. None at
             all: the model's usual scale.
         quality: of lossy formats, 1..100; None: the format's own.
         strip: leave out all metadata but the colour profile.
-        self_ensemble: average over the eight turns and flips.
+        self_ensemble: average over the eight rotations and flips.
         max_pixels: the most that a file may have.
     """
 
@@ -56,13 +56,13 @@ class UpscaleOptions:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """What one file will become, known from its header alone.
+    """The planned output of one file, from its header alone.
 
     Attributes:
         source: header of the input, without its metadata.
         size: (rows, columns) of a frame of the output.
         key: its format, in `formats.FORMATS`.
-        lost: in words, what of the input that format cannot keep.
+        lost: in words, what that format cannot keep of the input.
     """
 
     source: Header
@@ -77,7 +77,7 @@ class FilePlan:
 
 
 def check(wanted: UpscaleOptions) -> None:
-    """Refuse what makes no sense whatever the pictures are.
+    """Reject options that are invalid for any picture.
 
     Raises:
         ConfigError: a value is out of range, or more than one size is asked for.
@@ -104,7 +104,7 @@ def plan(
     name: str,
     source_name: str | None = None,
 ) -> FilePlan:
-    """Find out what a file would become, and refuse at once what its output format cannot hold.
+    """Plan the output of a file, and reject at once what its format cannot hold.
 
     Args:
         upscaler: what is going to upscale it.
@@ -148,7 +148,7 @@ def upscale_file(
         target: path of the output, replaced only by a whole new file; or an open stream, which gets all or nothing.
         planned: what `plan` said of this file.
         wanted: what is asked for.
-        progress: called with the share that is done, 0..1; what it raises stops the work.
+        progress: called with the fraction that is done, 0..1; an exception that it raises stops the work.
         measure: whether to find the facts of each frame; the result has none otherwise.
         source_name, target_name: for messages; None: the paths, "data" for bytes and "output" for a stream.
 

@@ -1,4 +1,4 @@
-"""Which files become which: inputs, folders and ``-o`` turned into pairs of names, before any picture is read."""
+"""Pair inputs with outputs: turn inputs, folders and ``-o`` into pairs of names before any picture is read."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def pairs(
         raise ConfigError("no input", hint="name pictures or folders", key="no-input")
     if "" in inputs or output == "":
         which = "the output" if output == "" else "an input"
-        raise ConfigError(
-            f"{which} is an empty text, say of a variable that is not set", hint="name a file or a folder"
-        )
+        raise ConfigError(f"{which} is empty, perhaps because a variable is not set", hint="name a file or a folder")
     inputs = [each if stores.is_url(each) else overwriting.local(each) for each in inputs]
     output = output if output is None or stores.is_url(output) else overwriting.local(output)
     if output is not None and stores.is_url(output):
@@ -78,9 +76,7 @@ def pairs(
     if output is None:
         folders = [each for each in inputs if found_in.is_folder(each) or stores.is_url(each)]
         if folders:
-            raise ConfigError(
-                "is a folder", subject=folders[0], hint="say in which folder to write", key="output-folder"
-            )
+            raise ConfigError("is a folder", subject=folders[0], hint="name an output folder", key="output-folder")
         found = [found_in.FoundInput(each, Path(each).name, str(Path(each).parent)) for each in inputs]
     elif many or _means_folder(output):
         if not stores.is_url(output):
@@ -107,7 +103,7 @@ def checked(found: list[FilePair], streams: Mapping[int, str] | None = None) -> 
         if spot in targets:
             raise ConfigError(
                 f"{targets[spot].source} and {pair.source} would both become {pair.target}",
-                hint="upscale them apart, or each in its own format",
+                hint="upscale them separately, or keep each one's format",
                 key="one-target",
             )
         targets[spot] = pair
@@ -161,7 +157,9 @@ def _refuse_file(output: str, inputs: Sequence[str], many: bool) -> None:
 
 def _stream(inputs: Sequence[str], output: str | None, key: str | None, many: bool) -> FilePair:
     if many:
-        raise ConfigError("- stands for one picture", hint="give it alone, and one output", key="stream-alone")
+        raise ConfigError(
+            "- stands for a single picture", hint="give it as the only input, with one output", key="stream-alone"
+        )
     if output is None:
         raise ConfigError("a picture from a stream needs an output", key="stream-output")
     if output == STANDARD:
@@ -188,7 +186,7 @@ def _of_file(output: str, key: str | None, ext: str) -> str:
         raise ConfigError(error.reason, subject=error.subject, hint=hint) from None
     if key is not None and key != own:
         raise ConfigError(
-            f"is not of the format {ext}, which is asked for",
+            f"does not have the requested format, {ext}",
             subject=output,
             hint="leave one of them out",
             key="ext-or-name",

@@ -1,4 +1,4 @@
-"""What is done already: one line of JSON for each file that is over, in the folder that it was written to."""
+"""The record of finished work: one line of JSON per finished file, in its output folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RecordEntry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Keeping:
-    """Where a run remembers what is done.
+    """Where a run records what is done.
 
     Attributes:
         record: of the output folder.
@@ -39,7 +39,7 @@ class Keeping:
 
 
 def keep(output: str | None, inputs: Sequence[str], settings: str, *, resume: bool) -> Keeping | None:
-    """Return what a run into a folder has to remember; None where that is nothing.
+    """Return what a run into a folder must record; None if nothing.
 
     An output folder that lies in an input folder has a record in any case: by it the next run tells outputs from
     pictures that were there before.
@@ -94,11 +94,11 @@ class Record:
         return found - {None}
 
     def entry(self, target: str) -> RecordEntry | None:
-        """Return what is known of an output."""
+        """Return what is recorded about an output."""
         return self._entries.get(self._key(target))
 
     def add(self, target: str, entry: RecordEntry) -> None:
-        """Remember what became of a file.
+        """Record the outcome of a file.
 
         Raises:
             ConfigError: the record cannot be written.
@@ -120,7 +120,7 @@ class Record:
             raise ConfigError(f"cannot be written ({error.strerror or error})", subject=self.file) from None
 
     def begin(self) -> None:
-        """Find out whether the folder can be written, before any work is done for it.
+        """Check that the folder can be written before any work starts.
 
         Raises:
             ConfigError: it cannot.
@@ -131,7 +131,7 @@ class Record:
         try:
             Path(self._folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"cannot be made ({error.strerror or error})", subject=self._folder) from None
+            raise ConfigError(f"cannot be created ({error.strerror or error})", subject=self._folder) from None
 
     def _write(self) -> None:
         try:
@@ -184,7 +184,7 @@ def digest(source: str | os.PathLike[str] | bytes) -> str:
         return hashlib.sha256(source).hexdigest()
     if not os.path.isfile(source):
         os.stat(source)
-        raise OSError(errno.EINVAL, "is no ordinary file", os.fspath(source))
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(source))
     total = hashlib.sha256()
     with open(source, "rb") as stream:
         while block := stream.read(2**20):

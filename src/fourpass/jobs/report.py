@@ -1,4 +1,4 @@
-"""What became of the files of a run, as values, and the report of them in JSON."""
+"""The outcomes of a run's files as values, and the JSON report of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FileOutcome:
-    """What became of one file; the fields are those of the JSON report.
+    """The outcome of one file; the fields are those of the JSON report.
 
     Attributes:
         input, output: paths, or ``-``.
@@ -36,7 +36,7 @@ class FileOutcome:
             and the corrections that it took.
         restore, restore_reason: how much was cleaned, 0..1, and why, where that was found out for the file.
         input_sha256: of the input's contents, where a record of what is done is kept.
-        traceback: of an error that nobody foresaw.
+        traceback: of an unexpected error.
         cause: the error in its parts, whose hint `error` has too; not in the report.
     """
 
@@ -80,13 +80,13 @@ class FileOutcome:
 
 
 class Watcher(Protocol):
-    """Who is told of a run while it goes on."""
+    """A listener to a run's progress."""
 
     def begin(self, name: str, pixels: int) -> ProgressCallback:
-        """Hear which file is next; returns what to tell its progress, 0..1."""
+        """Called with the next file; returns the function to report its progress to, 0..1."""
 
     def end(self, outcome: FileOutcome, pixels: int) -> None:
-        """Hear what became of the file."""
+        """Called with the outcome of a file."""
 
 
 class Report:
@@ -103,7 +103,7 @@ class Report:
         self._began = time.monotonic()
 
     def begin(self) -> None:
-        """Write that nothing is done yet.
+        """Write a report in which nothing is done yet.
 
         Raises:
             ConfigError: the file cannot be written.
@@ -112,7 +112,7 @@ class Report:
             self.finish([], complete=False)
 
     def finish(self, outcomes: Sequence[FileOutcome], *, complete: bool) -> None:
-        """Write what became of the files; complete is False when the run was stopped.
+        """Write the outcomes; complete is False if the run was stopped.
 
         Raises:
             ConfigError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""All that the bytes of an output depend on besides its input: what a run that goes on compares with the one before."""
+"""Everything an output's bytes depend on besides its input; a resumed run compares it with the earlier one."""
 
 from __future__ import annotations
 

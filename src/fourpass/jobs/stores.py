@@ -1,4 +1,4 @@
-"""Places that files are in: this machine's folders, and object stores through fsspec (extra ``batch``)."""
+"""Where files are stored: local folders, and object stores through fsspec (extra ``batch``)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def size(name: str) -> int | None:
 
 
 def write(name: str, make: Callable[[str | BinaryIO], _Made]) -> _Made:
-    """Have a file written, whole or not at all.
+    """Write a file completely or not at all.
 
     Args:
         name: its path or URL.
@@ -139,7 +139,9 @@ def opened(url: str) -> tuple[Any, str]:
         raise missing_extra("batch", "fsspec") from None
     if url.split("://", 1)[0].lower() in _PRIVATE:
         raise ConfigError(
-            "is the memory of one process, which no other can see", subject=url, hint="name a folder or a store"
+            "is the memory of one process, which other processes cannot see",
+            subject=url,
+            hint="name a folder or a store",
         )
     try:
         store, path = fsspec.core.url_to_fs(url)

@@ -25,7 +25,7 @@ from fourpass.wear.restore import Restore
 
 @dataclass(frozen=True)
 class Streams:
-    """What stands in for files.
+    """Data and streams used in place of files.
 
     Attributes:
         data: contents of the input.
@@ -224,7 +224,7 @@ def source_of(pair: FilePair) -> files.Source:
 
 
 def fail(outcome: FileOutcome, error: Exception, names: tuple[str, str] | None = None) -> None:
-    """Say why a file failed; what nobody foresaw is kept whole for the report, and does not stop the other files.
+    """Record why a file failed; an unexpected error keeps its traceback for the report and does not stop other files.
 
     Args:
         outcome: of the file.
@@ -234,11 +234,11 @@ def fail(outcome: FileOutcome, error: Exception, names: tuple[str, str] | None =
     outcome.status = "failed"
     names = names or (outcome.input, outcome.output)
     if isinstance(error, MemoryError):
-        error = ImageError("not enough memory", hint="give it less, or close other programs", key="memory")
+        error = ImageError("not enough memory", hint="allow it less memory, or close other programs", key="memory")
     elif not isinstance(error, FourpassError):
         outcome.traceback = "".join(traceback.format_exception(error))
         error = ImageError(
-            f"unforeseen {type(error).__name__}: {error}", hint="please report it, with its traceback", key="unforeseen"
+            f"unexpected {type(error).__name__}: {error}", hint="please report it, with its traceback", key="unforeseen"
         )
     if not error.subject.startswith(names):
         error = error.about(f"{names[0]}: {error.subject}" if error.subject else names[0])

@@ -143,7 +143,7 @@ def generator_terms(
         asks = TERMS[name].asks
         if weight and asks and asks not in given:
             raise ConfigError(
-                f"the {name} loss has a weight and there is no {asks} network", hint="set it to 0 or give one"
+                f"the {name} loss has a weight, but there is no {asks} network", hint="set it to 0 or give one"
             )
     whole = Seen(truth, given, learn=False)
     pictures = [Seen(one, given, learn=True) for one in upscaled]

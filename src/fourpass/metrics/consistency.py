@@ -1,4 +1,4 @@
-"""Does an upscaled picture shrink back to what it was made from? The PSNR of that."""
+"""LR-PSNR: how closely an upscaled picture downscales to its input."""
 
 from __future__ import annotations
 

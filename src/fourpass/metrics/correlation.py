@@ -50,10 +50,10 @@ def ranks(values: NDArray[np.generic]) -> NDArray[np.float64]:
 def _checked(a: NDArray[np.generic], b: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
-        raise ConfigError(f"a correlation wants two lists of one length, at least 2, not {x.shape} and {y.shape}")
+        raise ConfigError(f"a correlation needs two lists of the same length, at least 2, not {x.shape} and {y.shape}")
     for values in (x, y):
         if not np.isfinite(values).all():
-            raise ConfigError("a correlation wants finite values", hint="one is not")
+            raise ConfigError("a correlation needs finite values", hint="one value is not finite")
         if (values == values[0]).all():
-            raise ConfigError(f"all {len(x)} values are {values[0]:g}: a correlation with them means nothing")
+            raise ConfigError(f"all {len(x)} values are {values[0]:g}: a correlation with them is meaningless")
     return x, y

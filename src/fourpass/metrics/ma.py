@@ -94,7 +94,7 @@ def find_model(path: Path | None = None) -> Path | None:
     """Return the model's path: the given one, or `default_model` where that exists, or None.
 
     Raises:
-        MetricUnavailableError: a path is given and there is no such file.
+        MetricUnavailableError: a path is given and no such file.
     """
     if path is not None and not path.is_file():
         raise MetricUnavailableError("no such file", subject=path, hint=f"Ma's model.mat is at {SOURCE}")
@@ -111,7 +111,7 @@ def load_model(path: Path | None = None, *, sha256: str | None = None) -> MaMode
         sha256: what the file's hash must be, in hexadecimal.
 
     Raises:
-        MetricUnavailableError: there is no such file.
+        MetricUnavailableError: no such file.
         MetricError: it has another hash, is damaged, of another version, or not of the structure that is expected.
     """
     file = find_model(path)
@@ -123,7 +123,7 @@ def load_model(path: Path | None = None, *, sha256: str | None = None) -> MaMode
     for wanted in [sha256, _noted(file)]:
         if wanted is not None and wanted.lower() != found:
             raise MetricError(
-                f"{file} has SHA-256 {found}, not {wanted}", hint="fetch it again, or mend the note of its hash"
+                f"{file} has SHA-256 {found}, not {wanted}", hint="fetch it again, or correct the recorded hash"
             )
     try:
         model = read_mat(file)["model"]

@@ -42,7 +42,7 @@ def read_mat(path: Path) -> dict[str, Any]:
     if data[:8] == b"\x89HDF\r\n\x1a\n" or data[:19] == b"MATLAB 7.3 MAT-file":
         raise MetricError(f"{path} is a MAT-file of version 7.3 (HDF5)", hint="save it in MATLAB or Octave with -v7")
     if len(data) < 128 or data[126:128] not in (b"IM", b"MI"):
-        raise MetricError(f"{path} is not a MAT-file of level 5", hint="fetch it again, whole")
+        raise MetricError(f"{path} is not a MAT-file of level 5", hint="fetch it again")
     order = "<" if data[126:128] == b"IM" else ">"
     try:
         return _variables(memoryview(data)[128:], order)

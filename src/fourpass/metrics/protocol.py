@@ -100,12 +100,14 @@ def checked(image: Image) -> NDArray[np.generic]:
             f"array of shape {pixels.shape} is not a picture", hint="metrics take (H, W, 3) RGB or (H, W) gray"
         )
     if pixels.dtype.kind not in "uif":
-        raise MetricError(f"dtype {pixels.dtype} is not a number of a pixel", hint="give integers or floats on 0..255")
+        raise MetricError(
+            f"dtype {pixels.dtype} is not a type of pixel values", hint="give integers or floats on 0..255"
+        )
     if pixels.dtype != np.uint8:
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 255):  # also true when one of them is NaN
             raise MetricError(
-                f"values from {low:g} to {high:g} do not lie on 0..255", hint="scale and clip the picture first"
+                f"values from {low:g} to {high:g} are not all within 0..255", hint="scale and clip the picture first"
             )
     return pixels
 

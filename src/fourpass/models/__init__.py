@@ -32,8 +32,8 @@ def build(weights: Weights) -> nn.Module:
     """Build the network that a set of weights is for, and load them strictly.
 
     Raises:
-        WeightsError: the architecture is unknown, its numbers do not fit it, or a tensor is missing, extra
-            or misshapen.
+        WeightsError: the architecture is unknown, the numbers in the metadata do not fit it, or a tensor is missing,
+            extra or misshapen.
     """
     metadata = weights.metadata
     if metadata.architecture not in BUILDERS:
@@ -43,7 +43,9 @@ def build(weights: Weights) -> nn.Module:
     try:
         network = BUILDERS[metadata.architecture](**metadata.numbers)
     except (TypeError, ValueError) as error:
-        raise WeightsError(f"numbers do not fit {metadata.architecture} ({error})", subject=weights.source) from None
+        raise WeightsError(
+            f"numbers in its metadata do not fit {metadata.architecture} ({error})", subject=weights.source
+        ) from None
     load_strictly(network, weights)
     return network
 
@@ -56,9 +58,9 @@ def load_strictly(network: nn.Module, weights: Weights) -> None:
     """
     expected = network.state_dict()
     for name in sorted(expected.keys() - weights.tensors.keys()):
-        raise WeightsError(f"lacks the tensor {name} that its architecture has", subject=weights.source)
+        raise WeightsError(f"lacks the tensor {name}, which its architecture needs", subject=weights.source)
     for name in sorted(weights.tensors.keys() - expected.keys()):
-        raise WeightsError(f"has the tensor {name} that its architecture does not know", subject=weights.source)
+        raise WeightsError(f"has the tensor {name}, which its architecture does not have", subject=weights.source)
     for name, value in weights.tensors.items():
         if tuple(value.shape) != tuple(expected[name].shape):
             raise WeightsError(

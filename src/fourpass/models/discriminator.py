@@ -53,7 +53,7 @@ class Discriminator(nn.Module):
             raise ValueError(f"layers {layers} is not an even number within 2..{len(CHANNELS)}")
         stride = 2 ** (layers // 2)
         if patch < stride or patch % stride:
-            raise ValueError(f"patch {patch} is not a positive multiple of {stride}, as {layers} layers want it")
+            raise ValueError(f"patch {patch} is not a positive multiple of {stride}, as {layers} layers require")
         for name, value, choices in (("verdict", verdict, VERDICTS), ("view", view, VIEWS)):
             if value not in choices:
                 raise ValueError(f"{name} {value!r} is not one of {', '.join(choices)}")

@@ -87,7 +87,7 @@ def run(
                 return RunSummary(done, waiting, failed, code)
             if code or not step.makes.exists():
                 failed[step.name] = code
-                say(f"{step.name}: failed with exit code {code}; the others go on")
+                say(f"{step.name}: failed with exit code {code}; continuing with the others")
                 continue
             recorded[step.name] = command
             _write(out / RECORD, recorded)
@@ -118,7 +118,7 @@ def _read(file: Path) -> dict[str, list[str]]:
         found: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"cannot be read ({error})", subject=file, hint="remove it, and finished steps are checked again"
+            f"cannot be read ({error})", subject=file, hint="delete it; finished steps are then checked again"
         ) from None
     return found
 
@@ -128,6 +128,6 @@ def _write(file: Path, record: dict[str, list[str]]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"cannot be made ({error.strerror})", subject=file.parent, hint="name another folder", key="folder"
+            f"cannot be created ({error.strerror})", subject=file.parent, hint="name another folder", key="folder"
         ) from None
     atomic.write(file, (json.dumps(record, indent=1) + "\n").encode(), ConfigError)

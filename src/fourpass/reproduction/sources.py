@@ -57,14 +57,14 @@ def _div2k(folder: Path) -> str:
 
 def _ava(folder: Path) -> str:
     if not (folder / "AVA.txt").is_file():
-        return f"{folder}/AVA.txt: is not there"
+        return f"{folder}/AVA.txt: does not exist"
     return "" if any(folder.rglob("*.jpg")) else f"{folder}: holds no IMAGE_ID.jpg"
 
 
 def _tid2013(folder: Path) -> str:
     count = sum(1 for file in folder.rglob("*") if file.suffix.lower() == ".bmp" and file.name.lower().startswith("i"))
     if not any(folder.rglob("mos_with_names.txt")):
-        return f"{folder}: mos_with_names.txt is not there"
+        return f"{folder}: mos_with_names.txt does not exist"
     return "" if count >= 3_000 else f"{folder}: holds {count} of 3,000 distorted pictures"
 
 
@@ -80,7 +80,7 @@ def _set(count: int) -> Callable[[Path], str]:
 
 
 def _file(path: Path) -> str:
-    return "" if path.is_file() else f"{path}: is not there"
+    return "" if path.is_file() else f"{path}: does not exist"
 
 
 _SETS = "https://github.com/jbhuang0604/SelfExSR (its data folder), or SR_testing_datasets.zip of LapSRN's page"

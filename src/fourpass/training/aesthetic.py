@@ -74,7 +74,8 @@ def prepare(
         words = f"AVA, {len(training)} pictures"
     else:
         raise ConfigError(
-            f"{len(data)} data folders, but AVA is one", hint="to learn from photos, set a teacher in the recipe"
+            f"{len(data)} data folders, but AVA is a single folder",
+            hint="to learn from photos, set a teacher in the recipe",
         )
     return assemble("aesthetic", recipe, training, held_out, data=words, device=device, report=report)
 

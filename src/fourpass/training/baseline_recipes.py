@@ -68,7 +68,7 @@ class BaselineRecipe(AdversarialRecipe):
             raise ConfigError(
                 (
                     f"scales {list(self.scales)}, odds {list(self.odds)} and patches {list(self.patches)} "
-                    "must have a value each for every scale"
+                    "must each have one value per scale"
                 ),
                 subject="recipe",
             )
@@ -86,10 +86,10 @@ class BaselineRecipe(AdversarialRecipe):
             )
         if self.adversarial and len(self.scales) > 1:
             raise ConfigError(
-                "the discriminator is sized by the patch, so adversarial wants a single scale", subject="recipe"
+                "the patch sets the size of the discriminator, so adversarial needs a single scale", subject="recipe"
             )
         if self.grid and len(self.scales) > 1:
-            raise ConfigError("a grid has the period of one scale, so grid wants a single one", subject="recipe")
+            raise ConfigError("a grid's period is one scale, so grid needs a single scale", subject="recipe")
 
     @property
     def losses(self) -> Losses:

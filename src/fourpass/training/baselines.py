@@ -189,7 +189,7 @@ def prepare(
     method = METHODS[recipe.method]
     if method.start and not recipe.init:
         raise ConfigError(
-            f"{recipe.method} starts from weights of {method.start}, and none are given",
+            f"{recipe.method} starts from weights of {method.start}, but none are given",
             hint="train that first, and give its last.safetensors",
             key="init",
         )

@@ -47,17 +47,17 @@ def load(path: Path, architecture: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"not a whole checkpoint ({reason})", subject=path, hint="remove it, or train into another folder"
+            f"not a complete checkpoint ({reason})", subject=path, hint="remove it, or train in another folder"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise WeightsError("not a checkpoint of this program", subject=path, hint="train into another folder")
+        raise WeightsError("not a checkpoint of this program", subject=path, hint="train in another folder")
     for key in sorted(content["architecture"].keys() | architecture.keys()):
         stored, wanted = content["architecture"].get(key), architecture.get(key)
         if stored != wanted:
             raise WeightsError(
                 (f"is a checkpoint of another architecture: {key} is {stored!r} in it, and {wanted!r} here"),
                 subject=path,
-                hint="train into another folder",
+                hint="train in another folder",
             )
     return content
 

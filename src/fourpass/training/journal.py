@@ -143,7 +143,7 @@ class Journal:
             raise ConfigError(
                 f"cannot be written ({error.strerror or error})",
                 subject=self._out,
-                hint="the same command goes on once it can",
+                hint="fix that, then run the same command to resume",
             ) from None
 
 

@@ -192,7 +192,7 @@ def prepare(
         raise WeightsError(
             f"weights of {start.metadata.architecture} that lack x2, x4 or x8",
             subject=recipe.init,
-            hint="this phase starts from eusr, swift, or weights that were trained on from them",
+            hint="this phase starts from eusr, swift, or weights trained further from them",
         )
     target, asked = pick_device(device), table.asked(recipe.loss_weights)
     predictors = {

@@ -117,7 +117,7 @@ class PerceptualRecipe(_Weighted):
                 raise ConfigError(f"{name} {getattr(self, name)} is not a positive multiple of 8", subject="recipe")
         if self.late_share and self.late_patch != self.patch and (self.hours or self.verdict == "image"):
             raise ConfigError(
-                ("late_share wants a run of steps, not of hours, and verdict 'position', which takes any size"),
+                ("late_share needs a run limited by steps, not hours, and verdict 'position', which takes any size"),
                 subject="recipe",
             )
         if self.jitter % 8 or self.jitter > 4 * self.patch - 32 or (self.jitter and self.verdict == "image"):
@@ -130,7 +130,7 @@ class PerceptualRecipe(_Weighted):
             )
         if not self.map_layers or max(self.map_layers) > 18:
             raise ConfigError(
-                f"map_layers {list(self.map_layers)} are not some of MobileNetV2's 0..18", subject="recipe"
+                f"map_layers {list(self.map_layers)} must be chosen from MobileNetV2's 0..18", subject="recipe"
             )
         for name in ("reduced_share", "flat_share", "late_share"):
             if getattr(self, name) > 1:

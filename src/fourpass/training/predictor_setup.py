@@ -55,7 +55,7 @@ def assemble(
                 "of blur, noise or JPEG"
             ),
             subject="recipe",
-            hint="set ladders, to some dozens at least",
+            hint="set ladders to a few dozen at least",
         )
     torch.manual_seed(recipe.seed)
     network = NIMA(recipe.width, recipe.dropout)
@@ -133,7 +133,7 @@ def load_predictor(name: str, kind: str) -> NIMA:
         raise WeightsError(f"weights of {metadata.architecture}, not of a score predictor (nima)", subject=name)
     found = metadata.lineage.split("-")[0]
     if found in KINDS and found != kind:
-        raise WeightsError(f"a predictor of {found} scores where one of {kind} scores is wanted", subject=name)
+        raise WeightsError(f"predicts {found} scores, but a predictor of {kind} scores is needed", subject=name)
     network = models.build(stored)
     assert isinstance(network, NIMA)
     return network.eval().requires_grad_(False)

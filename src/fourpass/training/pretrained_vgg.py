@@ -55,7 +55,7 @@ def fetch(url: str, folder: Path, *, report: Callable[[str], None] = print) -> P
     target = folder / name
     if target.is_file():
         return target
-    way_out = "fetch it where there is a network and put it there, or name another VGG in the recipe"
+    way_out = "download it on a machine with a network and put it there, or name another VGG in the recipe"
     report(f"{target}: downloading {url}")
     try:
         with atomic.whole(target) as stream:
@@ -63,7 +63,7 @@ def fetch(url: str, folder: Path, *, report: Callable[[str], None] = print) -> P
             expected = name.rsplit(".", 1)[0].rsplit("-", 1)[-1]
             if not digest.startswith(expected):
                 raise WeightsError(
-                    f"sha256 begins with {digest[: len(expected)]}, not {expected}: damaged on the way",
+                    f"sha256 begins with {digest[: len(expected)]}, not {expected}: damaged in transit",
                     subject=url,
                     hint=way_out,
                     key="vgg",
@@ -87,5 +87,5 @@ def _copy(url: str, stream: BinaryIO) -> str:
             atomic.write_all(stream, block)
             received += len(block)
     if received < expected:
-        raise OSError(f"{received} of {expected} bytes came")
+        raise OSError(f"received {received} of {expected} bytes")
     return digest.hexdigest()

@@ -74,7 +74,7 @@ class Recipe:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("precision", self.precision, PRECISIONS)
         if self.schedule == "halving" and not self.halve_every:
-            raise ConfigError("schedule 'halving' wants halve_every, in steps", subject="recipe")
+            raise ConfigError("schedule 'halving' needs halve_every, in steps", subject="recipe")
         if self.ema >= 1:
             raise ConfigError(f"ema {self.ema} is not below 1", subject="recipe")
 
@@ -135,7 +135,9 @@ class PretrainRecipe(Recipe):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is 0", subject="recipe", hint="it must be positive")
         if not self.scales or not set(self.scales) <= {2, 4, 8} or len(set(self.scales)) < len(self.scales):
-            raise ConfigError(f"scales {list(self.scales)} are not some of 2, 4 and 8, each once", subject="recipe")
+            raise ConfigError(
+                f"scales {list(self.scales)} must be chosen from 2, 4 and 8, each at most once", subject="recipe"
+            )
         for name in ("odds", "patches"):
             values = getattr(self, name)
             if len(values) != len(self.scales):
@@ -204,7 +206,7 @@ def build(kind: type[_Recipe], values: Mapping[str, Any], source: str = "recipe"
     known = {item.name: item for item in dataclasses.fields(kind)}
     for key in values:
         if key not in known:
-            raise ConfigError(f"unknown key {key!r}", subject=source, hint=f"known are {', '.join(sorted(known))}")
+            raise ConfigError(f"unknown key {key!r}", subject=source, hint=f"known keys are {', '.join(sorted(known))}")
     checked = {key: _value(known[key], value, source) for key, value in values.items()}
     try:
         return kind(**checked)
@@ -245,7 +247,7 @@ def _value(item: dataclasses.Field[Any], value: Any, source: str) -> Any:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a recipe file and those that it extends."""
     if path.resolve() in above:
-        raise ConfigError(f"extends itself, by way of {above[-1].name}", subject=path)
+        raise ConfigError(f"extends itself through {above[-1].name}", subject=path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

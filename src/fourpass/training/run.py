@@ -73,7 +73,7 @@ def start(phase: Phase, out: Path) -> Run:
         _adopt(run, content)
     distributed.copy_from_first(phase.networks)
     if content:
-        run.journal.say(f"{out / 'last.pt'}: going on from step {step}")
+        run.journal.say(f"{out / 'last.pt'}: resuming from step {step}")
         for key, value in checkpoint.plain(asdict(recipe)).items():
             if content["recipe"].get(key, value) != value:
                 run.journal.say(f"{key} was {content['recipe'][key]!r} before, and is {value!r} now")

@@ -1,1 +1,1 @@
-"""Pictures to larger pictures: models, tiles, streams, sizes, colour, what is true to the input."""
+"""Upscaling: models, tiles, streams, sizes, colour, and fidelity to the input."""

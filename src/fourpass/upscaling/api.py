@@ -29,7 +29,7 @@ _Path = str | os.PathLike[str]
 
 
 class Options(TypedDict, total=False):
-    """What `upscale` and `upscale_and_report` take beside the picture and the scale; `upscale` says what each means."""
+    """Options of `upscale` and `upscale_and_report`; the docstring of `upscale` explains them."""
 
     strength: float | None
     restore: float | str | None
@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
 
 
 class FileOptions(Options, total=False):
-    """The same for a picture given by path."""
+    """The same, for a picture given by path."""
 
     output: _Path | None
 
@@ -86,7 +86,7 @@ def upscale(
     Args:
         image: one of
 
-            - a path: the result is written beside it as NAME_x4.EXT, or to `output`; metadata, transparency and frames
+            - a path: the result is written next to it as NAME_x4.EXT, or to `output`; metadata, transparency and frames
               are preserved;
             - a PIL image of mode 1, L, LA, P, PA, RGB, RGBA or I;16;
             - a numpy array: RGB (H, W, 3) or gray (H, W) or (H, W, 1), uint8, uint16, or float32 on 0..1; with
@@ -94,12 +94,12 @@ def upscale(
             - a torch tensor (C, H, W) or (N, C, H, W), C 1 or 3, floating on 0..1, or uint8.
         scale: how many times larger; any positive number. Default: 4, or the model's own if it has no 4.
         strength: from 0 (faithful) to 1 (perceptual). Default: see `Upscaler`.
-        restore: from 0 (as it is) to 1 (cleaned), or ``auto``. Default: auto; see `Upscaler`.
+        restore: from 0 (left as it is) to 1 (fully cleaned), or ``auto``. Default: auto; see `Upscaler`.
         size: (rows, columns) of the output, instead of a scale. `fourpass.upscaling.sizes.plan_size` computes it from
             a width, a height and more.
         output: where to write; only for a path.
         self_ensemble: average over the eight rotations and flips; takes 8 times as long.
-        progress: called with the share that is done, 0..1.
+        progress: called with the fraction that is done, 0..1.
         model, engine, backend, device, precision, threads, tile, max_memory: see `Upscaler`.
         upscaler: an `Upscaler` that is already loaded, instead of `strength`, `restore` and the
             arguments above; one of them beside it is an error.
@@ -160,9 +160,9 @@ def upscale_and_report(
     image: Tensor, scale: float | None = None, **options: Unpack[Options]
 ) -> UpscaleResult[Tensor]: ...
 def upscale_and_report(image: Any, scale: float | None = None, **options: Any) -> UpscaleResult[Any]:
-    """Upscale one picture, and also return what was learnt on the way: what was lost, the LR-PSNR, the time.
+    """Upscale one picture, and also return a report: what was lost, the LR-PSNR, the time.
 
-    Args and what is raised: as `upscale` has them.
+    Takes and raises the same as `upscale`.
 
     Returns:
         the result; its `image` is what `upscale` returns. Its facts of consistency and disagreement are those that the
@@ -194,7 +194,7 @@ def _upscale(
 ) -> UpscaleResult[Any]:
     began = time.monotonic()
     if output is not None and not isinstance(image, (str, os.PathLike)):
-        raise ConfigError("output is for a picture given by path", hint="others are returned")
+        raise ConfigError("output works only for a picture given by path", hint="results of other inputs are returned")
     if scale is not None and size is not None:
         raise ConfigError("upscale takes a scale or a size, not both")
     if upscaler is None:

@@ -1,4 +1,4 @@
-"""How far an upscaled picture can be trusted: back-projection onto its input, its colours, and what may be invented."""
+"""How faithful an upscaled picture is: back-projection onto its input, its colours, and detail that may be invented."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DTYPES = (np.uint8, np.uint16, np.float32)
 
 @dataclass(frozen=True)
 class Projection:
-    """What `back_project` reached.
+    """The outcome of `back_project`.
 
     Attributes:
         steps: corrections made.
-        worst: largest difference between the shrunk result and the input, of the full range 0..1.
-        lr_psnr: PSNR of the shrunk result against the input, in dB; infinite where nothing differs.
+        worst: largest difference between the downscaled result and the input, as a fraction of the full range.
+        lr_psnr: PSNR of the downscaled result against the input, in dB; infinite if they are equal.
         reached: whether `worst` is within the tolerance.
     """
 
@@ -42,20 +42,20 @@ def back_project(
     steps: int = 20,
     report: Callable[[int, float], None] | None = None,
 ) -> tuple[NDArray[_Pixels], Projection]:
-    """Change an upscaled picture as little as it takes for it to shrink back to its input (Irani and Peleg, 1991).
+    """Correct an upscaled picture so that it downscales to its input (Irani and Peleg, 1991).
 
-    Each step shrinks the picture with MATLAB's antialiased bicubic, enlarges what is missing with the same kernel and
+    Each step downscales the picture with MATLAB's antialiased bicubic, enlarges the difference with the same kernel and
     adds it. The error is measured on the picture as it is returned: rounded and clipped.
 
     Args:
         upscaled: (H, W) or (H, W, C), uint8, uint16 or float32 on 0..1.
-        low_resolution: its input, same dtype and channels, smaller or as large in both axes.
-        tolerance: largest difference that is left anywhere, of the full range 0..1.
-        steps: the most corrections to make; where clipping stands in the way, no number is enough.
-        report: told (steps made, largest difference) before each correction.
+        low_resolution: its input, of the same dtype and channels, and no larger along either axis.
+        tolerance: largest difference to allow at any pixel, as a fraction of the full range.
+        steps: the most corrections to make; where clipping gets in the way, no number is enough.
+        report: called with (steps made, largest difference) before each correction.
 
     Returns:
-        the picture, of upscaled's shape and dtype (the best met, if none was within the tolerance); what it reached.
+        the picture, in the shape and dtype of `upscaled` (the best one found, if none met the tolerance); the outcome.
 
     Raises:
         ImageError: dtypes or channels differ, a dtype is not among the three, or the input is larger than the picture.
@@ -68,7 +68,7 @@ def back_project(
                 f"input of {size_text(low_resolution)} pixels is larger than its upscaled picture of "
                 f"{size_text(upscaled)}"
             ),
-            hint="consistency is for enlarging",
+            hint="consistency works only for enlarging",
         )
     if not (tolerance >= 0 and steps >= 0):
         raise ConfigError(f"tolerance {tolerance} and steps {steps} must not be negative")
@@ -98,7 +98,7 @@ def keep_colour(
     radius: int = 2,
     gains: Sequence[float] = (1.0, 2.0, 2.0),
 ) -> NDArray[np.float32]:
-    """Take slow shifts of colour out of a network's output and leave its detail alone.
+    """Remove slow colour shifts from a network's output without changing its detail.
 
     Each round compares the mean of every cell of output pixels with the input pixel that it comes from, smooths the
     difference twice over a square, and adds it back, enlarged. The first round is enough where nothing clips; in a
@@ -126,11 +126,11 @@ def keep_colour(
 
 
 def disagreement(faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], *, radius: int = 2) -> NDArray[np.float32]:
-    """Map where two outputs differ: what the perceptual one shows there may be invented.
+    """Map where two outputs differ; there, the perceptual one may show invented detail.
 
     Args:
         faithful, perceptual: (H, W) or (H, W, C) of one shape, uint8, uint16 or float32 on 0..1.
-        radius: the difference at a pixel is the mean over the square that reaches so far to each side, so that the map
+        radius: the difference at a pixel is the mean over a square that extends this far to each side, so the map
             shows regions and not single pixels.
 
     Returns:
@@ -151,7 +151,7 @@ def disagreement(faithful: NDArray[_Pixels], perceptual: NDArray[_Pixels], *, ra
 
 
 def disagreement_picture(disagreement_map: NDArray[np.float32], *, white: float = 1 / 8) -> NDArray[np.uint8]:
-    """Turn a map of `disagreement` into a gray picture: black agrees, white differs by `white` of the range or more.
+    """Turn a `disagreement` map into a gray picture: black where they agree, white from a difference of `white`.
 
     Returns:
         uint8 (H, W).
@@ -184,7 +184,7 @@ def full_range(image: NDArray[Any], name: str) -> float:
     """Return the value of white of a picture's dtype: 255, 65535 or 1.
 
     Raises:
-        ImageError: the array is not a picture of uint8, uint16 or float32; `name` says in the message which one it is.
+        ImageError: the array is not a picture of uint8, uint16 or float32; the message calls it `name`.
     """
     if image.dtype not in _DTYPES or image.ndim not in (2, 3) or 0 in image.shape:
         raise ImageError(

@@ -1,4 +1,4 @@
-"""The pixel side of the dial between faithful and perceptual: strength by place, and pictures blended. No torch."""
+"""The dial between faithful and perceptual, for pixels: strength maps and blended pictures. No torch."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def levels_of(strengths: NDArray[np.float32]) -> tuple[float, ...]:
 
 
 def blend_levels(pictures: Mapping[float, NDArray[_Pixels]], strengths: NDArray[np.float32]) -> NDArray[_Pixels]:
-    """Make the picture of a per-pixel strength from pictures of a few whole strengths, linear between neighbours.
+    """Combine pictures made at a few strengths into one with a strength per pixel, linear between neighbours.
 
     Args:
-        pictures: strength -> the whole picture at that strength, all of one shape and dtype.
+        pictures: strength -> the whole picture at that strength, all of the same shape and dtype.
         strengths: (H, W) on 0..1, as `strength_map` returns; the pictures' strengths must enclose its values.
 
     Raises:
@@ -66,7 +66,7 @@ def blend_levels(pictures: Mapping[float, NDArray[_Pixels]], strengths: NDArray[
     levels = sorted(pictures)
     if not levels or strengths.min() < levels[0] or strengths.max() > levels[-1]:
         raise ConfigError(
-            f"strengths {strengths.min():g} to {strengths.max():g} are not enclosed by the pictures' "
+            f"strengths {strengths.min():g} to {strengths.max():g} are outside the range of the pictures' "
             f"({', '.join(f'{level:g}' for level in levels) or 'none'})"
         )
     result = pictures[levels[0]]

@@ -1,4 +1,4 @@
-"""An Upscaler that is held to its input: strength by place, consistency, what may be invented, and the LR-PSNR."""
+"""An Upscaler that checks results against their input: strength maps, consistency, disagreement and LR-PSNR."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TOLERANCE = 1 / 255
 
 
 class FaithfulUpscaler(Upscaler):
-    """An Upscaler that also looks back at its input; whole pictures are in memory if it must change or compare them.
+    """An Upscaler that compares results with their input; to correct or compare them it holds whole pictures in memory.
 
     Args:
-        model: a packaged family or a blend where a mask or the disagreement needs both ends; else as `Upscaler` has it.
+        model: see `Upscaler`; a mask or the disagreement needs a packaged family or a blend.
         mask: painted strength, black faithful and white perceptual, of any size; see `dial.strength_map`.
         consistent: change each result until it shrinks back to its input, see `consistency.back_project`.
         disagreement: also find where the faithful and the perceptual result differ.
-        options: as `Upscaler` has them.
+        options: see `Upscaler`.
 
     Raises:
         ConfigError: a mask and a strength are both given; or consistency, which holds the result to a worn input as
@@ -46,12 +46,12 @@ class FaithfulUpscaler(Upscaler):
         **options: Any,
     ) -> None:
         if mask is not None and options.get("strength") is not None:
-            raise ConfigError("a strength map and a strength are both given", hint="leave one of them out")
+            raise ConfigError("both a strength map and a strength are given", hint="leave one of them out")
         if consistent:
             wear = options.get("restore", AUTO)
             if wear not in (AUTO, 0):
                 raise ConfigError(
-                    f"consistency holds the result to its input as it is, and restore {wear} changes that",
+                    f"consistency ties the result to its input as it is, but restore {wear} changes the input",
                     hint="leave one of them out",
                 )
             options = {name: value for name, value in options.items() if name != "restore"}
@@ -73,7 +73,7 @@ class FaithfulUpscaler(Upscaler):
         progress: ProgressCallback | None = None,
         facts: FactsListener | None = None,
     ) -> Iterator[Pixels]:
-        """As `Upscaler.rows`; gray pictures (H, W) are held to their input like others."""
+        """Like `Upscaler.rows`; gray pictures (H, W) are corrected too."""
         image, size = self._checked(image, scale, size)
         settled, _ = self.for_picture(image)
         if settled is not self:
@@ -83,7 +83,9 @@ class FaithfulUpscaler(Upscaler):
             return (band[..., 0] for band in bands)
         larger = size[0] >= image.shape[0] and size[1] >= image.shape[1]
         if self._consistent and not larger:
-            raise ConfigError("consistency is for enlarging", hint=f"{size[1]}x{size[0]} is smaller than the input")
+            raise ConfigError(
+                "consistency works only for enlarging", hint=f"{size[1]}x{size[0]} is smaller than the input"
+            )
         if self._mask is None and not self._consistent and not self._disagreement:
             return super().rows(image, size=size, self_ensemble=self_ensemble, progress=progress, facts=facts)
         return self._whole(image, size, self_ensemble, progress, facts)
@@ -137,7 +139,7 @@ class FaithfulUpscaler(Upscaler):
 
 
 def _share(progress: ProgressCallback | None, number: int, runs: int) -> ProgressCallback | None:
-    """Progress of one of several equal runs, as progress of all."""
+    """Convert the progress of one of several equal runs to overall progress."""
     if progress is None:
         return None
     return lambda share: progress((number + share) / runs)

@@ -1,4 +1,4 @@
-"""Super-resolution models of other makers: layout, range, scale and sizes, found out by running them."""
+"""Super-resolution models from other projects: their layout, range, scale and sizes, detected by running them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FOREIGN = (".onnx", ".param")  # suffixes of models that are never ours
 
 
 def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
-    """Find out how a model upscales.
+    """Detect how a model upscales.
 
     Args:
         path: an ONNX file, with its external data beside it; ncnn's ``.param``, with its ``.bin`` beside it; or PyTorch
             weights of an architecture that spandrel knows.
         engine: what runs it.
-        halo: input pixels that its tiles shall see beyond what is used of them.
+        halo: input pixels around each tile that the network sees but that are cropped from its output.
 
     Returns:
         the network with its one scale.
@@ -64,16 +64,16 @@ def probe(path: Path, engine: Engine, halo: int = OTHER_HALO) -> OneNetwork:
 
 
 def _pair(path: Path) -> NcnnFiles:
-    """Return ncnn's two files, once a child process has loaded and run them: on damaged ones ncnn may crash."""
+    """Return ncnn's two files after testing them in a child process, because damaged files may crash ncnn."""
     content = path.with_suffix(".bin")
     for file in (path, content):
         if not file.is_file():
-            raise WeightsError(f"{file}: no such file; ncnn's models are two, NAME.param and NAME.bin")
+            raise WeightsError(f"{file}: no such file; an ncnn model is two files, NAME.param and NAME.bin")
     try:
         layers = ncnn_files.parse(path.read_text(encoding="ascii"))
         inputs, outputs = ncnn_files.ends(layers)
     except (ValueError, ZeroDivisionError) as error:
-        raise WeightsError(f"not a whole param file of ncnn's: {error}", subject=path) from None
+        raise WeightsError(f"not a complete ncnn param file: {error}", subject=path) from None
     if len(inputs) != 1 or len(outputs) != 1:
         raise WeightsError(
             f"{path}: has {len(inputs)} inputs and {len(outputs)} outputs; fourpass runs models with one of each"
@@ -84,7 +84,7 @@ def _pair(path: Path) -> NcnnFiles:
 
 
 def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[int, float] | str:
-    """Run one size in both ranges; return the scale and the value of white, or what is wrong."""
+    """Run one size in both value ranges; return the scale and the value of white, or what is wrong."""
     picture = _picture(*size)
     errors = {}
     for top in (1.0, 255.0):
@@ -97,15 +97,17 @@ def _try(network: OneNetwork, session: Session, size: tuple[int, int]) -> tuple[
             return f"its output has shape {output.shape}, not (1, 3, rows, columns)"
         scale = output.shape[2] // size[0]
         if scale < 2 or output.shape[2:] != (scale * size[0], scale * size[1]):
-            return f"{size[1]}x{size[0]} became {output.shape[3]}x{output.shape[2]}, not larger by a whole factor"
+            return (
+                f"{size[1]}x{size[0]} became {output.shape[3]}x{output.shape[2]}, which is not larger by a whole factor"
+            )
         shrunk = output[0].reshape(3, size[0], scale, size[1], scale).mean(axis=(2, 4)).transpose(1, 2, 0)
         errors[top] = float(np.abs(shrunk * (255 / top) - picture).mean()) / 255
     # A model for 0..1 that clips nothing may do about as well on 0..255; one for 0..255 fails on 0..1.
     top = 1.0 if errors[1.0] <= 1.5 * errors[255.0] else 255.0
     if not errors[top] <= _TOLERANCE:
         return (
-            f"shrunk again, its output differs from its input by {100 * errors[1.0]:.0f} % of white when white is 1 "
-            f"and by {100 * errors[255.0]:.0f} % when white is 255"
+            f"downscaled again, its output differs from its input by {100 * errors[1.0]:.0f} % of white if white is 1 "
+            f"and by {100 * errors[255.0]:.0f} % if white is 255"
         )
     return scale, top
 
@@ -120,8 +122,8 @@ def _signature(path: Path) -> tuple[type[np.floating[Any]], tuple[int, int] | No
         raise missing_extra("openvino", "onnx") from None
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
-    except Exception as error:  # protobuf's DecodeError, or what a cut file makes of it
-        raise WeightsError(f"not a whole ONNX file ({' '.join(str(error).split())})", subject=path) from None
+    except Exception as error:  # protobuf's DecodeError, or another error on a truncated file
+        raise WeightsError(f"not a complete ONNX file ({' '.join(str(error).split())})", subject=path) from None
     constants = {item.name for item in graph.initializer}
     inputs = [item for item in graph.input if item.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:

@@ -23,15 +23,15 @@ def upscale_picture(
 ) -> Iterator[Pixels]:
     """Upscale every frame of a picture, colours and transparency.
 
-    Transparency is resized without the network; colours are first spread into fully transparent pixels. A transparency
+    Transparency is resized without the network; colours are first extended into fully transparent pixels. Transparency
     that is the same everywhere stays so.
 
     Args:
         upscaler: what to upscale with.
         picture: what to upscale.
         size: (rows, columns) of a frame of the output.
-        self_ensemble, progress: as `Upscaler.upscale` has them; progress is over all frames.
-        facts: called with what is known of the colours of each frame, after its last row.
+        self_ensemble, progress: see `Upscaler.upscale`; progress covers all frames.
+        facts: called with the measurements of each frame's colours after its last row.
 
     Returns:
         an iterator over arrays (band rows, columns, C), C counting transparency, from top to bottom, one frame after
@@ -76,7 +76,7 @@ def _frames(
 
 
 def _joined(bands: Iterator[Pixels], planes: Iterator[Pixels]) -> Iterator[Pixels]:
-    """Put colours (rows, W, C) and transparency (rows, W) together, however each is cut into bands."""
+    """Join colours (rows, W, C) and transparency (rows, W), which may come in different bands."""
     plane = next(planes)
     for band in bands:
         start = 0

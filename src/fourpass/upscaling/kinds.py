@@ -36,7 +36,7 @@ def run(
     measure: bool,
     began: float,
 ) -> UpscaleResult[Any]:
-    """Upscale a picture of whichever kind; arguments and what is raised: as `fourpass.upscale` has them.
+    """Upscale a picture of any kind; takes and raises the same as `fourpass.upscale`.
 
     Args:
         measure: whether to find the facts of each frame; the result has none otherwise.
@@ -60,7 +60,7 @@ def run(
 
 @dataclass
 class _Job:
-    """What to do with each array, once the kind of picture is known, and what is learnt in this one call."""
+    """How one call processes each array once the kind of picture is known, and the facts that it gathers."""
 
     upscaler: Upscaler
     scale: float
@@ -97,7 +97,7 @@ class _Job:
         return result
 
     def settled(self, image: NDArray[Any], table: NDArray[Any] | None = None) -> Upscaler:
-        """Find out how much to restore, once for the picture."""
+        """Choose how much to restore, once per picture."""
         upscaler, self.restore = self.upscaler.for_picture(image, table)
         return upscaler
 

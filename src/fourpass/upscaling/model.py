@@ -1,4 +1,4 @@
-"""What a user means by a model: a packaged family, a file, weights, or a blend of two; and the network that it is."""
+"""Resolve what a user gives as a model (a packaged family, a file, weights, or a blend of two) to a network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fourpass.weights import Weights, family
 
 @dataclass(frozen=True)
 class Blend:
-    """Two models, and how much of the second; see `blend`."""
+    """Two models and the share of the second; see `blend`."""
 
     first: ModelName
     second: ModelName
@@ -55,7 +55,7 @@ def load(model: Model, positions: Mapping[str, float], engine: Engine, *, keep_c
     Args:
         model: what a user gave.
         positions: axis -> 0..1, of the dials that were set; see `fourpass.weights.family.AXES`.
-        engine: it probes files of other makers.
+        engine: runs models from other projects to detect their properties.
         keep_colour: see `fourpass.upscaling.network.ours`.
 
     Raises:
@@ -68,7 +68,7 @@ def load(model: Model, positions: Mapping[str, float], engine: Engine, *, keep_c
         return _of_family(model, *found, positions, keep_colour)
     if positions:
         axis = next(iter(positions))
-        raise ConfigError(f"{axis} is a dial of the packaged models ({_with_dial(axis)}), not of {_name(model)}")
+        raise ConfigError(f"{axis} works only with the packaged models ({_with_dial(axis)}), not with {_name(model)}")
     if isinstance(model, Blend):
         return _blended(model, engine, keep_colour)
     if _is_foreign(model):
@@ -93,7 +93,7 @@ def is_family(model: Model) -> bool:
 
 
 def stands_at(model: Model, axis: str, positions: Mapping[str, float]) -> float:
-    """Return where a model stands on an axis at given positions; 0 where it has no such dial."""
+    """Return a model's position on an axis; 0 if it has no such dial."""
     found = family.find(model) if isinstance(model, str) else None
     if found is None or axis not in found[0].axes:
         return 0.0
@@ -103,7 +103,7 @@ def stands_at(model: Model, axis: str, positions: Mapping[str, float]) -> float:
 def _of_family(
     name: object, known: family.Family, corner: Mapping[str, float], positions: Mapping[str, float], keep_colour: bool
 ) -> Network:
-    """A family by its own name stands at its defaults; by a member's name, in that member's corner."""
+    """A family given by its own name uses its defaults; a member's name means that member's corner."""
     mixed: dict[tuple[tuple[str, float], ...], Weights] = {}
 
     def at(scale: int) -> Weights:

@@ -1,4 +1,4 @@
-"""A network at all its scales, and how it wants its input: what an Upscaler runs, tile by tile."""
+"""A network at all its scales and the input it expects: what an Upscaler runs, tile by tile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fourpass.imaging.tiles import Span
 from fourpass.upscaling.consistency import keep_colour
 from fourpass.weights import Weights
 
-OTHER_HALO = 32  # what networks get whose need of surroundings is not known
+OTHER_HALO = 32  # the halo of networks whose receptive field is unknown
 _COLOUR_REACH = 4  # of `keep_colour`, on top of the network's own; measured too: what lies further hardly matters
 
 
@@ -29,7 +29,7 @@ class Run:
 
     Attributes:
         function: upscales float32 (H, W, 3) on 0..255 to (sH, sW, 3), not clipped.
-        bytes_a_pixel: memory that it takes for each pixel of its input.
+        bytes_a_pixel: memory that it takes per pixel of its input.
         budget: see `fourpass.engine.backends.Session`.
     """
 
@@ -42,12 +42,12 @@ class Run:
 
 
 class Network(Protocol):
-    """What an Upscaler and its tiles must know of a network.
+    """What an Upscaler and its tiles must know about a network.
 
     Attributes:
         name: for messages.
         scales: the trained ones, ascending.
-        halo: input pixels beyond a tile that make its output equal to the whole picture's.
+        halo: input pixels needed around a tile for its output to equal that of the whole picture.
         multiple: sides of its input must be multiples of it.
         fixed: the only (rows, columns) of its input, or None when it takes any.
     """
@@ -68,17 +68,17 @@ class Network(Protocol):
         ...
 
     def load(self, engine: Engine, scale: int, pixels: int = 0) -> Run:
-        """Make it ready to run at one of its scales, on a picture of so many pixels (see `Engine.load`)."""
+        """Prepare it to run at one of its scales on a picture of this many pixels (see `Engine.load`)."""
         ...
 
 
 @dataclass(frozen=True)
 class OneNetwork:
-    """One network; see `Network` for what is not said here.
+    """One network; see `Network` for the other attributes.
 
     Attributes:
         sources: what the engine loads at each trained scale.
-        widths: `features` at each scale; 64 where nothing is said.
+        widths: `features` at each scale; 64 by default.
         top: the value of white: 255 or 1.
         dtype: of its input.
         keeps_colour: take slow shifts of colour out of the output, see `fourpass.upscaling.consistency.keep_colour`.
@@ -109,7 +109,7 @@ class OneNetwork:
     def run(self, session: Session, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale (H, W, 3) on 0..255 with a session of one of `sources`; returns float32 (sH, sW, 3), not clipped.
 
-        What a device has no memory for is done in quarters.
+        An input too large for the device's memory is split into quarters.
         """
         try:
             return self._whole(session, image)
@@ -159,11 +159,11 @@ class PixelBlend:
         if not self.scales:
             raise ConfigError(
                 f"{self.first.name} upscales by {self.first.scales} and {self.second.name} by {self.second.scales}: "
-                "none in common"
+                "they have no scale in common"
             )
         if self.second.fixed is not None and self.second.fixed != self.first.fixed:
             raise ConfigError(
-                f"{self.second.name} takes pictures of {self.second.fixed} alone",
+                f"{self.second.name} takes only pictures of {self.second.fixed}",
                 hint="give it as the first of the two",
             )
 
@@ -204,7 +204,7 @@ class PixelBlend:
 
 
 def _halves(length: int, halo: int, multiple: int) -> list[Span]:
-    """Cut an axis in two tiles that see each other's edge; what is too short for that stays whole."""
+    """Split an axis into two overlapping tiles, or leave it whole if it is too short."""
     middle = -(-(length // 2) // multiple) * multiple
     reach = -(-halo // multiple) * multiple
     if middle + reach >= length or middle - reach <= 0:
@@ -213,7 +213,7 @@ def _halves(length: int, halo: int, multiple: int) -> list[Span]:
 
 
 def ours(at: Mapping[int, Weights], keeps_colour: bool = True) -> OneNetwork:
-    """Return the network of weights of ours, which may be others at each scale.
+    """Return the network of fourpass weights, which may differ by scale.
 
     Args:
         at: scale -> weights, all of one architecture.

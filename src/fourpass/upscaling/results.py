@@ -1,4 +1,4 @@
-"""What upscaling gives beside pixels, as values: how true each frame is to its input, and what was lost on the way."""
+"""What upscaling reports besides pixels: how faithful each frame is to its input, and what was lost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _Kind = TypeVar("_Kind")
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """What is known of one upscaled frame.
+    """Measurements of one upscaled frame.
 
     Attributes:
         lr_psnr: PSNR, in dB, of the result shrunk by MATLAB's bicubic against the input; infinite where equal, None
             where the result is smaller than the input.
         worst: largest difference between the two, of the full range 0..1; None unless consistency was asked for.
-        steps: corrections made for consistency; None likewise.
-        consistent: whether the difference is within 1/255 everywhere; None likewise.
+        steps: corrections made for consistency; None unless consistency was asked for.
+        consistent: whether the difference is within 1/255 everywhere; None unless consistency was asked for.
         disagreement: float32 (H, W), see `fourpass.upscaling.consistency.disagreement`; None unless asked for.
     """
 
@@ -40,15 +40,15 @@ FactsListener: TypeAlias = Callable[[FrameFacts], None]
 
 @dataclass(frozen=True)
 class UpscaleResult(Generic[_Kind]):
-    """An upscaled picture, and what was learnt while it was made.
+    """An upscaled picture and the report on how it was made.
 
     Attributes:
         image: the path written, or the picture, of the kind that was given.
         size: (rows, columns) of a frame.
-        lost: in words, what of the input is not in the output: metadata, bits, frames that the format cannot hold.
+        lost: in words, what the output lacks: metadata, bit depth or frames that its format cannot hold.
         frames: the facts of each frame, in order; those of a batch for a torch tensor (N, C, H, W).
         seconds: that reading, upscaling and writing took; loading the network counts where it was not loaded yet.
-        restore: how much the picture was cleaned and why, where that was found out for it; None elsewhere.
+        restore: how much the picture was cleaned and why, if that was chosen automatically; else None.
     """
 
     image: _Kind
@@ -60,13 +60,13 @@ class UpscaleResult(Generic[_Kind]):
 
     @property
     def lr_psnr(self) -> float | None:
-        """The lowest LR-PSNR of the frames, in dB; infinite where each shrinks back to its very input, None where it
+        """The lowest LR-PSNR of the frames, in dB; infinite if each downscales exactly to its input, None if it
         was not measured."""
         return min((each.lr_psnr for each in self.frames if each.lr_psnr is not None), default=None)
 
     @property
     def consistent(self) -> bool | None:
-        """Whether every frame shrinks back to its input within 1/255; None unless consistency was asked for."""
+        """Whether every frame downscales to its input within 1/255; None unless consistency was asked for."""
         known = [each.consistent for each in self.frames if each.consistent is not None]
         return all(known) if known else None
 
@@ -81,5 +81,5 @@ class LossWarning(UserWarning):
 
 
 def rounded(decibels: float | None) -> float | None:
-    """Return an LR-PSNR as reports have it: three decimals, and None in place of infinity, which JSON has not."""
+    """Return an LR-PSNR for a report: three decimals, and None for infinity, which JSON lacks."""
     return None if decibels is None or math.isinf(decibels) else round(decibels, 3)

@@ -1,4 +1,4 @@
-"""How people would score a picture: the aesthetic and subjective predictors over its patches, without torch."""
+"""Predict how people would score a picture, with the aesthetic and subjective predictors. No torch."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Scorer:
 
     Args:
         model: a packaged name (``aesthetic``, ``subjective``), a ``.safetensors`` file, or weights.
-        backend, precision, threads: as `fourpass.Engine` has them; torch runs no predictors.
+        backend, precision, threads: see `fourpass.Engine`; the torch backend cannot run predictors.
 
     Raises:
-        WeightsError: the weights are missing, damaged or no predictor's.
+        WeightsError: the weights are missing, damaged or not those of a predictor.
         BackendError: the backend is missing or fails.
     """
 
@@ -80,7 +80,7 @@ class Scorer:
                 than a patch along an axis is taken whole along it.
 
         Raises:
-            ImageError: the array is no such picture, or has less than 32 rows or columns.
+            ImageError: the array is not such a picture, or has fewer than 32 rows or columns.
         """
         pixels = _as_rgb(image)
         places = patch_places(pixels.shape[0], pixels.shape[1])
@@ -115,7 +115,7 @@ def heat_map(image: NDArray[Any], score: Score, low: float, high: float) -> NDAr
     Args:
         image: as `Scorer.score` takes it.
         score: what that returned.
-        low, high: scores of the ends of the colour scale.
+        low, high: scores at the ends of the colour scale.
 
     Returns:
         (H, W, 3) uint8: the picture in gray under the colours.

@@ -1,4 +1,4 @@
-"""The LR-PSNR of a picture that passes in bands: how well it shrinks back to its input."""
+"""The LR-PSNR of a picture that comes in bands: how closely it downscales to its input."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from fourpass.imaging.resize import contributions, imresize
 
-_ROWS = 64  # rows that are shrunk at a time
+_ROWS = 64  # rows that are downscaled at a time
 
 
 class ShrinkMeter:
-    """Measures the LR-PSNR of a picture that passes in bands, in about the memory that its input takes.
+    """Measures the LR-PSNR of a picture that comes in bands, in about the memory that its input takes.
 
     Args:
         image: the input, (H, W) or (H, W, C), uint8, uint16 or float32 on 0..1.

@@ -1,4 +1,4 @@
-"""From what a person asks for (a factor, a width, megapixels, a box) to the rows and columns of the output."""
+"""Compute the output's rows and columns from a factor, a width, megapixels or a box."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plan_size(
 
     Args:
         input_size: (rows, columns) of the picture.
-        scale: output pixels an input pixel, along each axis.
+        scale: output pixels per input pixel, along each axis.
         width: output columns.
         height: output rows.
         longest: output pixels along the longer side.
@@ -33,7 +33,7 @@ def plan_size(
         (rows, columns), each at least 1.
 
     Raises:
-        ConfigError: not exactly one wish is given, or it is not a positive number.
+        ConfigError: not exactly one of them is given, or it is not a positive number.
     """
     wishes = {
         "scale": scale,
@@ -66,7 +66,7 @@ def plan_size(
 
 
 def trained_scale(input_size: tuple[int, int], size: tuple[int, int], scales: Sequence[int]) -> int:
-    """Return the smallest trained scale that reaches a size, or 1 when the picture is at least as large already.
+    """Return the smallest trained scale that reaches a size, or 1 if the picture is already large enough.
 
     Args:
         input_size: (rows, columns) of the picture.

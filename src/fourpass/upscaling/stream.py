@@ -1,4 +1,4 @@
-"""Pictures as bands of rows, from tiles to the output size, so that the output never has to fit into memory."""
+"""Stream pictures as bands of rows, from tiles to the output size, so the output need not fit into memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def assemble(
 
     Args:
         rows, columns: the tiles, from `fourpass.imaging.tiles.spans`.
-        scale: output pixels an input pixel.
+        scale: output pixels per input pixel.
         run: (rows, columns) -> the upscaled tile, float32 (scale * height, scale * width, C).
         finish: turns pixels into what is yielded, for example integers; None: they are yielded as they are.
 
@@ -66,7 +66,7 @@ def assemble(
 
 
 def cut(bands: Iterator[Pixels], border: int, size: tuple[int, int]) -> Iterator[Pixels]:
-    """Take a border off a picture that comes in bands.
+    """Crop a border from a picture that comes in bands.
 
     Args:
         bands: arrays (rows, columns, ...), top to bottom.
@@ -84,7 +84,7 @@ def cut(bands: Iterator[Pixels], border: int, size: tuple[int, int]) -> Iterator
 def resample(
     bands: Iterator[NDArray[np.float32]], input_size: tuple[int, int], size: tuple[int, int]
 ) -> Iterator[NDArray[np.float32]]:
-    """Resize a picture that comes in bands, antialiased, as `imresize` does with the whole.
+    """Resize a picture that comes in bands, antialiased, as `imresize` resizes a whole one.
 
     Args:
         bands: float32 arrays (rows, columns, C), top to bottom.

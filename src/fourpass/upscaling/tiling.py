@@ -1,4 +1,4 @@
-"""Which tiles a picture runs in: of the side or within the memory that was asked for, or within the memory at hand."""
+"""Choose the tiles for a picture: by the given side or memory limit, or by the free memory."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MOST = 1792 * 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """What bears on the tiles beside the picture.
+    """What determines the tiles besides the picture.
 
     Attributes:
-        tile: their side, if it is given.
-        max_memory: the memory, if it is given.
+        tile: their side, if given.
+        max_memory: the memory limit, if given.
         exact: the output comes as the network makes it, and is not resampled.
-        turned: the network sees each tile on its side, too.
+        turned: the network also runs on each tile rotated by 90 degrees.
     """
 
     tile: int | None
@@ -53,12 +53,12 @@ def plan(
         network: what runs.
         image: (H, W) or (H, W, C); only shape and dtype matter.
         scale: one of the network's, or 1 where nothing runs.
-        limits: what else was asked for.
+        limits: the other constraints.
         bytes_a_pixel: memory that the network takes for each pixel of a tile.
         budget: bytes of a device's own memory where it runs on one; the process then holds only what comes out.
 
     Raises:
-        ConfigError: the tile is too small for the network, or the memory for the smallest tile.
+        ConfigError: the tile is too small for the network, or the memory is too small for the smallest tile.
     """
     height, width = image.shape[:2]
     if scale == 1:  # bands of rows are all that is needed

@@ -81,16 +81,16 @@ class Upscaler:
         keep_colour: bool = True,
     ) -> None:
         if tile is not None and tile < tiling.SMALLEST:
-            raise ConfigError(f"tile {tile} is smaller than the smallest that works, {tiling.SMALLEST}")
+            raise ConfigError(f"tile {tile} is smaller than the minimum, {tiling.SMALLEST}")
         if max_memory is not None and max_memory < 1:
             raise ConfigError(f"max_memory {max_memory} is not a positive number of bytes")
         if engine is not None and (backend, device, precision, threads) != ("auto", "auto", "auto", None):
             raise ConfigError(
-                "an engine and its backend, device, precision or threads are both given", hint="give one of them"
+                "an engine and its backend, device, precision or threads are both given", hint="give only one of them"
             )
         self.engine = engine or Engine(backend, device=device, precision=precision, threads=threads)
         if isinstance(restore, str) and restore != AUTO:
-            raise ConfigError(f"restore {restore!r} is not a number within 0..1 or {AUTO!r}")
+            raise ConfigError(f"restore {restore!r} is neither a number from 0 to 1 nor {AUTO!r}")
         positions = {} if strength is None else {"strength": strength}
         if not isinstance(restore, str) and (restore or has_dial(model, "restore")):
             positions["restore"] = restore
@@ -323,7 +323,7 @@ class Upscaler:
         if not np.isfinite(result).all():
             raise BackendError(
                 (
-                    f"{self._network.name} gave values that are not finite ({self.engine.backend}, "
+                    f"{self._network.name} produced values that are not finite ({self.engine.backend}, "
                     f"{self.engine.precision})"
                 ),
                 hint="try precision fp32 or another backend, or check the weights",
@@ -348,7 +348,8 @@ def _check_picture(image: Pixels) -> None:
         )
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))) or 0 in image.shape:
         raise ImageError(
-            f"array of shape {image.shape} is not a picture", hint="take RGB (H, W, 3) or gray (H, W), and alpha apart"
+            f"array of shape {image.shape} is not a picture",
+            hint="give RGB (H, W, 3) or gray (H, W), and alpha separately",
         )
     if image.dtype not in (np.uint8, np.uint16, np.float32):
         raise ImageError(f"dtype {image.dtype} is not one of uint8, uint16, float32 (on 0..1)", hint="convert it first")

@@ -51,7 +51,7 @@ def fit(samples: Sequence[WearSample], restores: Sequence[float], places: Sequen
     if not samples:
         raise ConfigError("no samples to fit a table to", hint="measure some pictures first")
     if len(places) < 2 or not (np.diff(places) > 0).all():
-        raise ConfigError(f"places {list(places)} are not two or more rising numbers")
+        raise ConfigError(f"places {list(places)} are not at least two increasing numbers")
     numbers = np.clip([sample.number for sample in samples], places[0], places[-1])
     segments = np.clip(np.searchsorted(places, numbers, side="right") - 1, 0, len(places) - 2)
     allowed = (_STEPS[None, :] - _STEPS[:, None]) * direction >= -1e-9  # [from, to]

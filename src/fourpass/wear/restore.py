@@ -86,11 +86,11 @@ def check_table(table: Table, source: str) -> None:
     for kind, direction in KINDS.items():
         knots = np.array(table.get(kind, ()), np.float64).reshape(-1, 2)
         if not len(knots) or not np.isfinite(knots).all():
-            raise ConfigError(f"{kind} has no knots, or some that are no numbers", subject=source)
+            raise ConfigError(f"{kind} has no knots, or some that are not numbers", subject=source)
         rising, turns = np.diff(knots[:, 0]) > 0, np.diff(knots[:, 1]) * direction < 0
         if not rising.all() or turns.any() or knots[:, 1].min() < 0 or knots[:, 1].max() > 1:
             raise ConfigError(
-                (f"{kind} must have rising numbers, and restore within 0..1 that never falls with more wear"),
+                (f"{kind} must have increasing numbers, and restore values within 0..1 that never decrease"),
                 subject=source,
             )
 

@@ -1,4 +1,4 @@
-"""Weights: on disk, between each other, and in families. No torch."""
+"""Weights: files, blends and families. No torch."""
 
 from fourpass.weights.file import (
     FORMAT,

@@ -1,7 +1,7 @@
 """Families of packaged weights: corners that blend into each other, along axes that users turn as dials.
 
-Which weights belong together, where in their family they lie, and where its dials stand when nobody says, is in the
-metadata of the files. A new family is files in `packaged/`, and no code.
+The metadata of the files says which weights belong together, where they lie in their family, and what its default
+positions are. A new family needs only files in `packaged/`, and no code.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Family:
         name: what users call it; also the packaged name of the weights that are 0 on every axis.
         axes: those on which it has weights at 1, in the order of `AXES`.
         members: corner, 0 or 1 for each of `axes`, -> packaged name.
-        defaults: axis -> scale -> position; 0 where it says nothing.
+        defaults: axis -> scale -> position; 0 if absent.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Family:
     defaults: Mapping[str, Mapping[int, float]]
 
     def default(self, axis: str, scale: int) -> float:
-        """Return where a dial stands at a scale when nobody says."""
+        """Return the default position of a dial at a scale."""
         return self.defaults.get(axis, {}).get(scale, 0.0)
 
     def weights(self, positions: Mapping[str, float]) -> Weights:
@@ -59,7 +59,7 @@ class Family:
             if position and axis not in self.axes:
                 raise ConfigError(
                     f"{axis} {position} needs weights of {self.name} that are not installed ({high})",
-                    hint=f"take {axis} 0",
+                    hint=f"use {axis} 0",
                 )
         members, shares = [], []
         for corner in product((0, 1), repeat=len(self.axes)):
@@ -71,7 +71,7 @@ class Family:
                 continue
             if corner not in self.members:
                 ends = " and ".join(AXES[axis][end] for axis, end in zip(self.axes, corner, strict=True))
-                raise ConfigError(f"{self.name} has no weights that are {ends}", hint="take 0 on one of its dials")
+                raise ConfigError(f"{self.name} has no weights that are {ends}", hint="set one of its dials to 0")
             members.append(file.load(self.members[corner]))
             shares.append(share)
         return mix(members, shares)
@@ -97,7 +97,7 @@ def families() -> dict[str, Family]:
 
 
 def find(name: str) -> tuple[Family, dict[str, float]] | None:
-    """Return the family of packaged weights and their position in it; None where the name is none of a family."""
+    """Return the family of packaged weights and their position in it; None if the name belongs to no family."""
     for family in families().values():
         for corner, member in family.members.items():
             if member == name:

@@ -23,7 +23,7 @@ PACKAGED = Path(__file__).parents[1] / "packaged"
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a weights file says of itself.
+    """The metadata of a weights file.
 
     Attributes:
         architecture: key of the network, for example ``eusr`` (see `fourpass.models.BUILDERS`).
@@ -35,7 +35,7 @@ class Metadata:
         note: anything else worth knowing; may be empty.
         family: packaged weights that blend with each other carry one name, see `fourpass.weights.family`.
         corner: axis -> 0 or 1, where in its family these weights lie; an axis that is left out is 0.
-        defaults: axis -> scale -> position, where the family's dials stand when nobody says; kept by the weights whose
+        defaults: axis -> scale -> position, the default positions of the family's dials; stored in the weights whose
             corner is 0 on every axis.
     """
 
@@ -65,12 +65,12 @@ class Weights:
 
     @property
     def sha256(self) -> str:
-        """Hash of the tensors' names, shapes and float32 values; equal for equal weights wherever they lie."""
+        """Hash of the tensors' names, shapes and float32 values; equal weights have equal hashes in any file."""
         return _digest(self.tensors)
 
 
 def read_metadata(path: str | os.PathLike[str]) -> Metadata:
-    """Read what a weights file says of itself, and none of its tensors. Raises as `load` does."""
+    """Read the metadata of a weights file without its tensors. Raises as `load` does."""
     file = locate(path)
     with _opened(file) as handle:
         return _parse(handle.metadata() or {}, file)[0]
@@ -103,7 +103,7 @@ def load(path: str | os.PathLike[str]) -> Weights:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
-    """Open a safetensors file, with its library's errors made ours."""
+    """Open a safetensors file; its library's errors become fourpass errors."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -111,7 +111,7 @@ def _opened(file: Path) -> Iterator[Any]:
             yield handle
     except SafetensorError as error:
         raise WeightsError(
-            f"not a whole safetensors file ({error})", subject=file, hint="fetch or convert it again"
+            f"not a complete safetensors file ({error})", subject=file, hint="fetch or convert it again"
         ) from None
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror or error})", subject=file) from None
@@ -136,7 +136,7 @@ def save(weights: Weights, path: str | os.PathLike[str], *, half: bool = True) -
     for name, value in stored.items():
         if not np.isfinite(value).all():
             raise WeightsError(
-                f"holds values that are not finite in {np.dtype(dtype)}", subject=name, hint="nothing was written"
+                f"contains values that are not finite in {np.dtype(dtype)}", subject=name, hint="nothing was written"
             )
     header = {"format": FORMAT, "sha256": _digest(stored)}
     for item in fields(Metadata):
@@ -150,7 +150,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
     """Return the file that a name or path of weights means.
 
     Raises:
-        WeightsError: there is no such file and no such packaged name.
+        WeightsError: no such file and no such packaged name.
     """
     path = Path(name)
     if path.is_file():
@@ -163,7 +163,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
 
 
 def is_ours(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file claims to be weights of fourpass, damaged or not."""
+    """Return whether a file claims to be fourpass weights, even if it is damaged."""
     try:
         with _opened(Path(path)) as handle:
             return str((handle.metadata() or {}).get("format", "")) == FORMAT
@@ -182,13 +182,13 @@ def _parse(header: Mapping[str, str], file: Path) -> tuple[Metadata, str]:
         raise WeightsError(
             f"metadata has format {header.get('format')!r}, not {FORMAT!r}",
             subject=file,
-            hint=f"turn it into ours with: fourpass convert {file.name}",
+            hint=f"convert it with: fourpass convert {file.name}",
         )
     for key in sorted(known - header.keys() - set(_OPTIONAL)):
         raise WeightsError(f"metadata lacks the key {key!r}", subject=file, hint="write the file with fourpass")
     for key in sorted(header.keys() - known):
         raise WeightsError(
-            f"metadata has the unknown key {key!r}", subject=file, hint=f"known are {', '.join(sorted(known))}"
+            f"metadata has the unknown key {key!r}", subject=file, hint=f"known keys are {', '.join(sorted(known))}"
         )
     values: dict[str, Any] = {key: value for key, value in header.items() if key not in ("format", "sha256")}
     try:

@@ -1,4 +1,4 @@
-"""Weights between weights: relatives blended or averaged. No torch."""
+"""Blend or average weights of one lineage. No torch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mix(members: Sequence[Weights], shares: Sequence[float]) -> Weights:
         shares: one each, 1 in all. Members whose share is 0 must fit, too, but are not looked at.
 
     Returns:
-        float32 weights with the first one's metadata; the very member where it has the only share.
+        float32 weights with the first one's metadata; the member itself if it has the only share.
 
     Raises:
         WeightsError: architecture, numbers, lineage or tensor names differ.
@@ -59,9 +59,9 @@ def mix(members: Sequence[Weights], shares: Sequence[float]) -> Weights:
 
 
 def average(members: Sequence[Weights]) -> Weights:
-    """Average weights of one lineage, say of runs that start alike and draw other patches (arXiv 2203.05482).
+    """Average weights of one lineage, such as runs with the same start but different patches (arXiv 2203.05482).
 
-    What each of them found by itself fades; what all found stays.
+    What only one of them learned fades; what all learned stays.
 
     Args:
         members: at least one.
@@ -95,4 +95,4 @@ def _check_relatives(a: Weights, b: Weights, done: str, hint: str = "", key: str
             )
     if a.tensors.keys() != b.tensors.keys():
         odd = sorted(a.tensors.keys() ^ b.tensors.keys())[0]
-        raise WeightsError(f"{a.source} and {b.source} cannot be {done}: {odd} is in one only")
+        raise WeightsError(f"{a.source} and {b.source} cannot be {done}: only one of them has {odd}")

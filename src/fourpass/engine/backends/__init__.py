@@ -1,4 +1,4 @@
-"""The backends that run a network, behind one Protocol: one small file each, one visible dict."""
+"""The backends that run a network: one protocol, one small module per backend, one dict that lists them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OutOfDeviceMemory(BackendError):  # noqa: N818
 
 
 class DeviceLost(BackendError):  # noqa: N818
-    """The device, or its driver, went away, and does not come back in this session."""
+    """The device or its driver failed and cannot be used again in this session."""
 
 
 class Session(Protocol):
@@ -27,8 +27,8 @@ class Session(Protocol):
 
     Attributes:
         backend, device, precision, threads: what runs.
-        budget: bytes of memory that the device has of its own and lets this program use; None on a processor, and where
-            nobody knows.
+        budget: bytes of the device's own memory that this program may use; None on a processor or if it is
+            unknown.
     """
 
     @property
@@ -63,7 +63,7 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """A way to run networks, and all that is true of it.
+    """A library that runs networks, and what it supports.
 
     Attributes:
         sources: kinds of `Source` that it loads.
@@ -72,11 +72,11 @@ class Backend(Protocol):
     sources: tuple[type, ...]
 
     def missing(self) -> str | None:
-        """Return why it cannot run here, as one line with the way out, or None when it can."""
+        """Return why it cannot run here, as one line with a suggested fix, or None if it can."""
         ...
 
     def preferred_device(self) -> str:
-        """Return the device that ``auto`` means; quick, it looks at no hardware that it need not."""
+        """Return the device that ``auto`` means; quick, because it inspects only the hardware it must."""
         ...
 
     def devices(self) -> tuple[str, ...]:
@@ -84,11 +84,11 @@ class Backend(Protocol):
         ...
 
     def describe(self, device: str) -> str:
-        """Return what one of `devices()` is called by its maker, nothing where that is not known."""
+        """Return the product name of one of `devices()`, or an empty string if it is unknown."""
         ...
 
     def emulated(self) -> tuple[str, ...]:
-        """Return those of `devices()` that are programs on the processor, and so too slow for ``auto``."""
+        """Return those of `devices()` that are emulated on the processor, and so too slow for ``auto``."""
         ...
 
     def precisions(self, device: str) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class Backend(Protocol):
             source: of one of `sources`.
             device: one of `devices()`.
             precision: one of `precisions(device)`.
-            threads: how many on ``cpu``; None: as it sees fit.
+            threads: how many on ``cpu``; None: the backend decides.
 
         Raises:
             BackendError: the network cannot be loaded, or not on this device.
@@ -134,7 +134,7 @@ def get(name: str) -> Backend:
 
 
 def order() -> list[str]:
-    """Return the names in the order in which ``auto`` takes them where nothing was measured.
+    """Return the names in the order in which ``auto`` tries them if nothing was measured.
 
     OpenVINO comes first where the processor has instructions for bfloat16, which ncnn does not use.
     """
@@ -142,7 +142,7 @@ def order() -> list[str]:
 
 
 def failure(device: str, message: str) -> BackendError:
-    """Return the error for what a library says when a run fails on a device: no memory, gone, or something else."""
+    """Convert a library's message about a failed run to an error: out of memory, device lost, or something else."""
     if device != "cpu":
         text = message.lower()
         if any(words in text for words in _MEMORY_WORDS):

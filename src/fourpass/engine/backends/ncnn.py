@@ -19,7 +19,7 @@ from fourpass.errors import BackendError
 
 _MARGIN = 1.15  # over the estimate from the graph; docs/explanation/engine.md compares it with measurements
 _SHARE = 0.7  # of a GPU's free memory: others use it too
-_NEAR = 1.0  # levels of 255 that half precision may be off
+_NEAR = 1.0  # largest error of half precision, in levels of 255
 
 
 class Ncnn:
@@ -30,7 +30,7 @@ class Ncnn:
     def missing(self) -> str | None:
         if importlib.util.find_spec("ncnn"):
             return None
-        return "ncnn is not installed; bring it with: pip install ncnn"
+        return "ncnn is not installed; install it with: pip install ncnn"
 
     def preferred_device(self) -> str:
         return "cpu"
@@ -97,7 +97,7 @@ def _session(
 
 
 def _agree(wide: ncnn_worker.Worker, narrow: ncnn_worker.Worker) -> bool:
-    """Say whether half precision gives a small picture almost the same; NaN is not."""
+    """Check whether half precision changes a small picture by almost nothing; NaN counts as a change."""
     y, x = np.mgrid[0:16, 0:16].astype(np.float32) / 16
     picture = np.stack([255 * x, 255 * y, 255 * (x > y)]).astype(np.float32)
     expected, found = wide.run(picture), narrow.run(picture)

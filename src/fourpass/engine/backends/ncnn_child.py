@@ -1,9 +1,9 @@
-"""A program that runs ncnn in a process of its own, where a driver may crash or talk: pictures in, results out.
+"""A program that runs ncnn in a separate process, where a driver may crash or print messages: pictures in, results out.
 
     python -m fourpass.engine.backends.ncnn_child look
     python -m fourpass.engine.backends.ncnn_child run '{"param": ..., "content": ..., "ends": ..., "gpu": 0, ...}'
 
-`look` prints the GPUs as JSON. `run` says one header when the network is loaded, then answers each request with one.
+`look` prints the GPUs as JSON. `run` says writes a header when the network is loaded, then one for each request.
 A header is four int32: what happened (0, or ncnn's code), channels, rows, columns; float32 values follow.
 """
 
@@ -21,7 +21,7 @@ HEADER = np.dtype(("<i4", 4))
 
 
 def main() -> None:
-    """Do what the arguments say."""
+    """Run the command that the arguments name."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a driver prints does not get between
     if sys.argv[1] == "look":
@@ -87,7 +87,7 @@ def _serve(wanted: dict[str, Any], requests: BinaryIO, answers: Any) -> None:
 
 
 def write(stream: Any, data: Any) -> None:
-    """Write all of it to a stream that may take less at a time."""
+    """Write all bytes to a stream that may accept fewer at a time."""
     view = memoryview(data)
     while view:
         view = view[stream.write(view) :]

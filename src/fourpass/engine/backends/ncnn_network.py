@@ -1,4 +1,4 @@
-"""One ncnn network: loaded from its two files, run on one picture. Used by this process and by a child of it."""
+"""One ncnn network, loaded from its two files and run on one picture. Used by this process and by its child."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class NcnnNetwork:
             self._network.set_vulkan_device(gpu)
         if self._network.load_param(str(param)) or self._network.load_model(str(content)):
             raise BackendError(
-                "ncnn cannot load the model: not a network that this version of it knows, or not all of it"
+                "ncnn cannot load the model: this version does not support it, or the file is incomplete"
             )
 
     def run(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""ncnn in a child process: the GPUs there are, and a network that runs where its crash is not ours."""
+"""Run ncnn in a child process: list the GPUs, and run a network where a crash does not end this process."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Gpu(NamedTuple):
 
     Attributes:
         name: as its driver says it.
-        software: it is a program on the processor, and no GPU.
-        memory: bytes that this program may use of it.
+        software: whether it is emulated on the processor.
+        memory: bytes of its memory that this program may use.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Gpu(NamedTuple):
 
 @cache
 def gpus() -> tuple[Gpu, ...]:
-    """Return the GPUs that Vulkan shows, found out by a child process; none where that fails."""
+    """Return the GPUs that Vulkan lists, as found by a child process; none if that fails."""
     try:
         ran = subprocess.run([*_PROGRAM, "look"], capture_output=True, timeout=_LOOK_SECONDS, check=True, env=_path())
         return tuple(Gpu(**each) for each in json.loads(ran.stdout))
@@ -61,7 +61,7 @@ def check(source: NcnnFiles) -> None:
     """Load and run a pair of files that may be damaged, in a child process.
 
     Raises:
-        WeightsError: they do not load or run, or crash ncnn.
+        WeightsError: they do not load, do not run, or crash ncnn.
         BackendError: ncnn is not installed.
     """
     if not importlib.util.find_spec("ncnn"):
@@ -82,7 +82,7 @@ def check(source: NcnnFiles) -> None:
 
 
 def _path() -> dict[str, str]:
-    """The child imports what this process does, wherever that comes from."""
+    """Give the child this process's import path."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each), "PYTHONSAFEPATH": "1"}
 
 
@@ -90,9 +90,9 @@ class Worker:
     """A network in a child process; one picture at a time, callers wait in line.
 
     Args:
-        param, content: the two files; they may go once this returns.
+        param, content: the two files; they may be deleted once this returns.
         ends: names of the network's input and output.
-        gpu, fp16, threads: as `fourpass.engine.backends.ncnn_network.NcnnNetwork` has them.
+        gpu, fp16, threads: see `fourpass.engine.backends.ncnn_network.NcnnNetwork`.
 
     Raises:
         BackendError: the network cannot be loaded.
@@ -139,7 +139,7 @@ class Worker:
         Raises:
             OutOfDeviceMemory: it was too large.
             DeviceLost: the driver crashed, hung, or lost the device; now, or in an earlier run.
-            BackendError: ncnn fails otherwise.
+            BackendError: ncnn fails for another reason.
         """
         with self._lock:
             timer = threading.Timer(_RUN_SECONDS, self._process.kill)

@@ -26,7 +26,7 @@ class ONNXRuntime:
     def missing(self) -> str | None:
         for package in ("onnxruntime", "onnx"):
             if not importlib.util.find_spec(package):
-                return f"{package} is not installed; bring it with: pip install 'fourpass[onnxruntime]'"
+                return f"{package} is not installed; install it with: pip install 'fourpass[onnxruntime]'"
         return None
 
     def preferred_device(self) -> str:

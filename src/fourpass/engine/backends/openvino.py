@@ -28,7 +28,7 @@ class OpenVINO:
     def missing(self) -> str | None:
         for package in ("openvino", "onnx"):
             if not importlib.util.find_spec(package):
-                return f"{package} is not installed; bring it with: pip install 'fourpass[openvino]'"
+                return f"{package} is not installed; install it with: pip install 'fourpass[openvino]'"
         return None
 
     def preferred_device(self) -> str:

@@ -1,4 +1,4 @@
-"""PyTorch, for who has it already: on CUDA, Intel's XPU or Apple's MPS, else on the processor; models of spandrel's."""
+"""PyTorch, if it is installed: on CUDA, Intel's XPU or Apple's MPS, else on the processor; also spandrel's models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Torch:
     def missing(self) -> str | None:
         if importlib.util.find_spec("torch"):
             return None
-        return "torch is not installed; bring it with: pip install 'fourpass[train]'"
+        return "torch is not installed; install it with: pip install 'fourpass[train]'"
 
     def preferred_device(self) -> str:
         return self.devices()[0]
@@ -69,7 +69,7 @@ class Torch:
 
 
 def _of_others(path: Path) -> Any:
-    """Return the module that spandrel makes of a file; it unpickles no code.
+    """Load a file with spandrel, which unpickles no code, and return the module.
 
     Raises:
         BackendError: spandrel is not installed.
@@ -79,7 +79,7 @@ def _of_others(path: Path) -> Any:
         spandrel: Any = importlib.import_module("spandrel")
     except ImportError as error:
         raise BackendError(
-            f"of no architecture of ours, and {error.name}, which knows others, is not installed",
+            f"not one of fourpass's own architectures, and {error.name}, which supports others, is not installed",
             subject=path,
             hint="install it with: pip install 'fourpass[spandrel]'",
         ) from None
@@ -90,7 +90,7 @@ def _of_others(path: Path) -> Any:
         raise WeightsError(f"spandrel cannot load it ({line})", subject=path) from None
     if not isinstance(found, spandrel.ImageModelDescriptor) or (found.input_channels, found.output_channels) != (3, 3):
         raise WeightsError(
-            f"a model of {found.architecture.name} that does not turn one RGB picture into one", subject=path
+            f"a model of {found.architecture.name} that does not turn one RGB picture into another", subject=path
         )
     return found.model
 
@@ -122,7 +122,7 @@ class _Session:
                     f"threads {threads} cannot be set for the torch backend: the whole program shares its "
                     f"{torch.get_num_threads()}"
                 ),
-                hint="set OMP_NUM_THREADS, or take another backend",
+                hint="set OMP_NUM_THREADS, or use another backend",
             )
         self.device, self.precision = device, precision
         self.threads: int | None = torch.get_num_threads() if device == "cpu" else None

@@ -1,7 +1,7 @@
-"""Networks as graphs, built straight from weights, without torch: an architecture is said once for every format.
+"""Networks as graphs, built from weights without torch: each architecture is described once for every format.
 
-torch modules say it a second time (`fourpass.models`), because training wants what running does not: initialisation,
-sums in place, gradients that are taken tile by tile. Parametrised tests hold the two together.
+torch modules describe it again (`fourpass.models`), because training needs what inference does not: initialisation,
+sums in place, gradients that are taken tile by tile. Parametrised tests keep the two in step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Architecture(NamedTuple):
 
     Attributes:
         scales: (**numbers) -> the trained scales.
-        write: (layers, scale, **numbers) -> None; says the layers from the image to the result.
+        write: (layers, scale, **numbers) -> None; writes the layers from the image to the result.
         features: (scale, **numbers) -> channels of its widest layers for each output pixel, for the memory it takes.
         halo: pixels of surroundings that a tile needs, where that is known (docs/explanation/engine.md).
         carries_colour: whether a path takes the input's colours past the network.
@@ -57,13 +57,13 @@ def scales(weights: Weights) -> tuple[int, ...]:
     """Return the trained scales that graphs can be built for, ascending.
 
     Raises:
-        WeightsError: the architecture cannot be built, or its numbers do not fit it.
+        WeightsError: the architecture cannot be built, or the numbers in its metadata do not fit it.
     """
     return tuple(sorted(_fitting(architecture(weights).scales, weights)(**weights.metadata.numbers)))
 
 
 def architecture(weights: Weights) -> Architecture:
-    """Return what is known of the architecture of some weights.
+    """Return the architecture of some weights.
 
     Raises:
         WeightsError: it is not one that the engine runs.
@@ -90,7 +90,8 @@ def write(weights: Weights, scale: int, kind: Callable[[Weights], _Layers]) -> _
 
     Raises:
         ConfigError: the scale is not a trained one.
-        WeightsError: the architecture is unknown, its numbers do not fit, or a tensor is missing, misshapen or unknown.
+        WeightsError: the architecture is unknown, the numbers in its metadata do not fit, or a tensor is missing,
+            misshapen or unknown.
     """
     trained = scales(weights)
     if scale not in trained:
@@ -142,14 +143,14 @@ def onnx_bytes(source: OurWeights) -> bytes:
 
 
 def _fitting(function: Callable[..., _Result], weights: Weights) -> Callable[..., _Result]:
-    """Wrap a function so that numbers that do not fit it raise WeightsError."""
+    """Wrap a function so that numbers that it does not accept raise WeightsError."""
 
     def call(*arguments: Any, **numbers: Any) -> _Result:
         try:
             return function(*arguments, **numbers)
         except (TypeError, ValueError) as error:
             raise WeightsError(
-                f"numbers do not fit {weights.metadata.architecture} ({error})", subject=weights.source
+                f"numbers in its metadata do not fit {weights.metadata.architecture} ({error})", subject=weights.source
             ) from None
 
     return call

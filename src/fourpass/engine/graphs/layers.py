@@ -1,4 +1,4 @@
-"""The operations that networks are made of, without torch: what an architecture says, and each graph format writes."""
+"""The operations that networks are made of: architectures call them, and each graph format writes them. No torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Layers(ABC):
 
     Attributes:
         image: name of the input.
-        used: tensors of the weights that were taken.
+        used: names of the tensors that were read.
     """
 
     image = "image"
@@ -30,29 +30,29 @@ class Layers(ABC):
         self.used: set[str] = set()
 
     def value(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Take a tensor of the weights, which must have the given shape, and return its values.
+        """Return the values of a tensor, which must have the given shape.
 
         Raises:
             WeightsError: it is missing or misshapen.
         """
         value = self._weights.tensors.get(name)
         if value is None:
-            raise WeightsError(f"lacks the tensor {name} that its architecture has", subject=self._weights.source)
+            raise WeightsError(f"lacks the tensor {name}, which its architecture needs", subject=self._weights.source)
         if tuple(value.shape) != shape:
             raise WeightsError(f"{name} has shape {tuple(value.shape)}, not {shape}", subject=self._weights.source)
         self.used.add(name)
         return value
 
     def outputs_of(self, name: str) -> int:
-        """Return the first dimension of a tensor, 0 where there is none of that name."""
+        """Return the first dimension of a tensor, or 0 if it does not exist."""
         value = self._weights.tensors.get(name)
         return 0 if value is None or not value.ndim else len(value)
 
     def check_all_used(self) -> None:
-        """Raise WeightsError if there is a tensor that nothing took."""
+        """Raise WeightsError if some tensor was not used."""
         for name in sorted(self._weights.tensors.keys() - self.used):
             raise WeightsError(
-                f"has the tensor {name} that its architecture does not know", subject=self._weights.source
+                f"has the tensor {name}, which its architecture does not have", subject=self._weights.source
             )
 
     def conv(self, x: str, name: str, inputs: int, outputs: int, size: int) -> str:
@@ -81,11 +81,11 @@ class Layers(ABC):
 
     @abstractmethod
     def prelu(self, x: str, slopes: Array) -> str:
-        """x where it is positive, a slope times x elsewhere; one slope, or one a channel."""
+        """x where it is positive, a slope times x elsewhere; one slope, or one per channel."""
 
     @abstractmethod
     def clip(self, x: str, low: float, high: float) -> str:
-        """x, held within two bounds."""
+        """x, clipped to two bounds."""
 
     @abstractmethod
     def tanh(self, x: str) -> str:

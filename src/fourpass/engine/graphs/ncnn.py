@@ -120,7 +120,7 @@ def _three(mean: Array) -> NDArray[np.float64]:
 
 
 def _fuse(layers: list[_Layer]) -> list[_Layer]:
-    """Let a convolution apply the ReLU that is all that follows it: one pass over memory less."""
+    """Merge a ReLU into the convolution before it if nothing else uses that value: one pass over memory less."""
     consumers = Counter(name for layer in layers for name in layer.inputs)
     made = {layer.output: layer for layer in layers}
     kept = []

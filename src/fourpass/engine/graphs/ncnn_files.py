@@ -1,4 +1,4 @@
-"""What ncnn's ``param`` text says of a network: whether it is whole, its two ends, the memory that it takes."""
+"""Parse ncnn's ``param`` text: whether it is complete, the network's input and output, and its memory use."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def parse(text: str) -> list[Layer]:
     """Read the layers of a param file.
 
     Raises:
-        ValueError: it is not one, or it is cut short; says what is wrong with which line.
+        ValueError: it is not one, or it is cut short; the message says which line is wrong.
     """
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if not lines or lines[0] != [MAGIC]:
         raise ValueError(f"it does not begin with {MAGIC}, as ncnn's param files do")
     if len(lines) < 2 or len(lines[1]) != 2 or not all(word.isdigit() for word in lines[1]):
-        raise ValueError("its second line is not the numbers of layers and blobs")
+        raise ValueError("its second line does not give the numbers of layers and blobs")
     if len(lines) - 2 != int(lines[1][0]):
         raise ValueError(f"it has {len(lines) - 2} layers, and its second line says {lines[1][0]}: cut short or edited")
     layers = [_layer(words, number) for number, words in enumerate(lines[2:], 3)]
@@ -72,7 +72,7 @@ def _layer(words: list[str], number: int) -> Layer:
 
 
 def ends(layers: list[Layer]) -> tuple[list[str], list[str]]:
-    """Return the names of what goes in, and of what comes out: what no layer takes."""
+    """Return the names of the inputs, and of the outputs, which no layer uses."""
     taken = {name for layer in layers for name in layer.inputs}
     inputs = [name for layer in layers if layer.kind == "Input" for name in layer.outputs]
     return inputs, [name for layer in layers for name in layer.outputs if name not in taken]
@@ -135,7 +135,7 @@ def _made(layer: Layer, given: list[_Size]) -> _Size:
 
 
 def _work_space(layer: Layer, given: list[_Size], made: _Size) -> float:
-    """Return what a convolution needs beside its input and output, a pixel of the network's input."""
+    """Return the memory that a convolution needs besides its input and output, per pixel of the network's input."""
     if layer.kind != "Convolution" or not given:
         return 0.0
     kernel, channels = layer.number(1, 1), given[0].channels
