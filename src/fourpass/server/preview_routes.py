@@ -53,7 +53,7 @@ def add_previews(app: FastAPI, settings: Settings) -> None:
         intake.check_type(request)
         previews: Previews = app.state.previews
         async with previews.place() as folder:
-            upload = await intake.readform(request, folder / "upload")
+            upload = await intake.read_form(request, folder / "upload")
             wished = upload.options.model_dump()
             report = await previews.run(
                 request, worker.Task(str(upload.file), str(folder), wished, settings.small_pixels)
@@ -72,7 +72,7 @@ def add_previews(app: FastAPI, settings: Settings) -> None:
         """Return a picture of any format that is read as a PNG that any browser shows."""
         intake.check_type(request)
         async with app.state.previews.place() as folder:
-            upload = await intake.readform(request, folder / "upload")
+            upload = await intake.read_form(request, folder / "upload")
             return await look(app.state.previews, request, upload.file)
 
     @app.post(
@@ -85,7 +85,7 @@ def add_previews(app: FastAPI, settings: Settings) -> None:
         """Say how much `restore` auto would clean a picture, and why; null where the model has no such dial."""
         intake.check_type(request)
         async with app.state.previews.place() as folder:
-            upload = await intake.readform(request, folder / "upload")
+            upload = await intake.read_form(request, folder / "upload")
             return await app.state.previews.run(request, worker.Judge(str(upload.file)))
 
     @app.get("/v1/plan", responses=problems.documented(*problems.GUARDED, 422))
