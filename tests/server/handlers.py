@@ -38,6 +38,15 @@ def nearest(argument):
     return worker.start(argument)
 
 
+def of_folder(argument):
+    """The real handler, with the folder that FOURPASS_TEST_PACKAGED names in place of the packaged weights."""
+    from fourpass.server import worker
+    from fourpass.weights import file
+
+    file.PACKAGED = Path(os.environ["FOURPASS_TEST_PACKAGED"])
+    return worker.start(argument)
+
+
 def by_name(argument):
     """Do what the start of the upload says: sleep, crash, bug, fill the disk, or write it back."""
     from fourpass.disk import atomic

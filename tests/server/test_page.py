@@ -5,7 +5,6 @@ With FOURPASS_SCREENSHOTS=FOLDER, pictures of it are left there to be looked at.
 
 import io
 import json
-import os
 import re
 import time
 import zipfile
@@ -17,21 +16,14 @@ import pytest
 pytest.importorskip("fastapi", reason="wants the extra serve")
 pytest.importorskip("httpx")
 expect = pytest.importorskip("playwright.sync_api", reason="wants playwright, of the dev extra").expect
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="wants axe, of the dev extra")
+pytest.importorskip("axe_playwright_python.sync_playwright", reason="wants axe, of the dev extra")
 
 import handlers  # noqa: E402
 from live import serving  # noqa: E402
+from tabs import DESK, PHONE, closed, made, no_findings, opened, pick, rectangle, run, shoot  # noqa: E402
 
 from fourpass.imaging import files  # noqa: E402
 
-expect.set_options(timeout=30_000)  # of a busy machine
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-# Keeps the last value of each field of any form that is sent; a browser tells nobody what is in its uploads.
-SENT = """window.sent = {}; const append = FormData.prototype.append;
-FormData.prototype.append = function (name, value, ...more) {
-    window.sent[name] = value;
-    return append.call(this, name, value, ...more);
-};"""
 DRAG = """([selector, points]) => {
     const node = document.querySelector(selector);
     node.setPointerCapture = () => {};
@@ -55,14 +47,6 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("photos")
 
 
-def made(folder, name, width, height):
-    """A picture that is red on the left and blue on the right."""
-    pixels = np.zeros((height, width, 3), np.uint8)
-    pixels[:, : width // 2, 0] = pixels[:, width // 2 :, 2] = 200
-    files.write(folder / name, pixels)
-    return folder / name
-
-
 @pytest.fixture(scope="module")
 def photo(folder):
     return made(folder, "rot & blau.png", 120, 60)
@@ -71,25 +55,6 @@ def photo(folder):
 @pytest.fixture(scope="module")
 def slow(folder):
     return made(folder, "slow.png", handlers.SLOW, 40)
-
-
-def opened(browser, server, viewport, scheme="light", **options):
-    context = browser.new_context(viewport=viewport, color_scheme=scheme, **options)
-    page = context.new_page()
-    page.trouble = []
-    page.on("pageerror", lambda error: page.trouble.append(str(error)))
-    page.on("console", lambda message: page.trouble.append(message.text) if message.type == "error" else None)
-    own = (str(server.base_url), "blob:", "data:")
-    page.on("request", lambda r: page.trouble.append(r.url) if not r.url.startswith(own) else None)
-    page.add_init_script(SENT)
-    page.goto(str(server.base_url))
-    page.wait_for_selector("html[data-ready]")
-    return page
-
-
-def closed(page, *allowed):
-    page.context.close()
-    assert [line for line in page.trouble if not re.search("|".join(allowed) or "^$", line)] == []
 
 
 @pytest.fixture
@@ -118,10 +83,6 @@ def forgotten(server):
         time.sleep(0.05)
 
 
-def pick(tab, *photos):
-    tab.set_input_files("#pick", [str(photo) for photo in photos])
-
-
 def upscaled(tab, *photos, mode="scale:2"):
     """Pick, upscale, wait for all."""
     tab.select_option("#mode", mode)
@@ -130,12 +91,6 @@ def upscaled(tab, *photos, mode="scale:2"):
     expect(tab.get_by_role("button", name=re.compile("^Download (?!all)"))).to_have_count(
         tab.locator("#photos li").count()
     )
-
-
-def run(tab):
-    expect(tab.locator("#run")).to_have_text(re.compile("^Upscale"))
-    expect(tab.locator("#run")).to_have_attribute("aria-disabled", "false")
-    tab.click("#run")
 
 
 def saved(tab, press):
@@ -148,12 +103,6 @@ def compared(tab):
     """Open the viewer, and wait for both pictures."""
     tab.get_by_role("button", name=re.compile("^Compare")).first.click()
     expect(tab.locator("#stage .after img")).to_be_visible()
-
-
-def rectangle(tab, selector):
-    return tab.eval_on_selector(
-        selector, "node => { const b = node.getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; }"
-    )
 
 
 def test_pick_upscale_download(tab, photo):
@@ -386,7 +335,7 @@ def test_what_is_done_stays_done_and_what_is_added_while_it_runs_is_done_too(tab
     expect(tab.locator("#photos progress:visible")).to_have_count(1)
     pick(tab, made(folder, "late.png", 50, 50))
     tab.get_by_role("button", name="Cancel slow.png").click()
-    expect(tab.get_by_role("button", name="Download late.png")).to_be_visible(timeout=15_000)
+    expect(tab.get_by_role("button", name="Download late.png")).to_be_visible()
     assert len(sent) == 3
     expect(tab.locator("#run")).to_have_attribute("aria-disabled", "true")
     tab.click("#run", force=True)
@@ -516,7 +465,7 @@ def test_commands_to_copy(tab, folder):
     tab.click("summary")
     tab.get_by_role("button", name="Copy command line").click()
     copied = tab.evaluate("navigator.clipboard.readText()")
-    assert copied == r"fourpass upscale 'it'\''s.png' --scale 2 --strength 0.5 --ext webp --strip"
+    assert copied == r"fourpass upscale 'it'\''s.png' -n eusr --scale 2 --strength 0.5 --ext webp --strip"
     expect(tab.locator("#photos li")).to_contain_text("becomes")
     curl = tab.locator("#photos code").nth(1).inner_text()
     assert curl.startswith(
@@ -530,7 +479,7 @@ def test_the_focus_stays_where_people_work(tab, photo, folder):
     expect(tab.locator("#run")).to_have_attribute("aria-disabled", "false")
     tab.focus("#run")
     tab.keyboard.press("Enter")
-    expect(tab.get_by_role("button", name="Download second.png")).to_be_visible(timeout=15_000)
+    expect(tab.get_by_role("button", name="Download second.png")).to_be_visible()
     assert tab.evaluate("document.activeElement.id") == "run"
     tab.focus("[aria-label='Remove rot & blau.png']")
     tab.keyboard.press("Enter")
@@ -595,7 +544,7 @@ def test_a_bad_picture_fails_alone(tab, photo, tmp_path):
     pick(tab, bad, photo)
     expect(tab.locator("#photos .failed")).to_contain_text("image")
     run(tab)
-    expect(tab.get_by_role("button", name="Download rot & blau.png")).to_be_visible(timeout=15_000)
+    expect(tab.get_by_role("button", name="Download rot & blau.png")).to_be_visible()
     tab.trouble[:] = [line for line in tab.trouble if "422" not in line]
 
 
@@ -641,18 +590,6 @@ def test_everything_can_be_reached_by_keyboard(tab, photo):
     assert {"pick", "example", "mode", "format", "strength", "picker", "run", "Remove"} <= seen
 
 
-def no_findings(page):
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-
-
-def shoot(page, name):
-    if "FOURPASS_SCREENSHOTS" in os.environ:
-        page.screenshot(
-            path=Path(os.environ["FOURPASS_SCREENSHOTS"]) / f"{name}.png", full_page=name.startswith("full")
-        )
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("kind", "viewport"), [("desk", DESK), ("phone", PHONE)])
 def test_axe_finds_nothing_in_any_state(browser, server, slow, kind, viewport, scheme):
@@ -666,7 +603,7 @@ def test_axe_finds_nothing_in_any_state(browser, server, slow, kind, viewport, s
     shoot(page, f"full-ready-{kind}-{scheme}")
     no_findings(page)
     run(page)
-    expect(page.get_by_role("button", name="Download coffee.jpg")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Download coffee.jpg")).to_be_visible()
     pick(page, slow)
     run(page)
     expect(page.locator("#photos progress").last).to_be_visible()

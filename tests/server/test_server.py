@@ -350,6 +350,29 @@ def test_the_document_describes_the_form(api):
     assert "application/problem+json" in document["paths"]["/v1/jobs"]["post"]["responses"]["429"]["content"]
 
 
+def test_the_document_describes_every_form_and_every_kind_of_answer(api):
+    paths = api.get("/openapi.json").json()["paths"]
+    fields = {
+        path: calls["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"].keys()
+        for path, calls in paths.items()
+        if "post" in calls
+    }
+    assert fields["/v1/view"] == fields["/v1/restore"] == {"image"}
+    assert fields["/v1/preview"] == fields["/v1/jobs"] == fields["/v1/upscale"]
+    kinds = {
+        path: calls["get"]["responses"]["200"]["content"].keys() for path, calls in paths.items() if "get" in calls
+    }
+    assert kinds["/v1/archive"] == {"application/zip"}
+    assert kinds["/v1/jobs/{id}/source"] == {"application/octet-stream"}
+
+
+def test_a_method_that_is_not_taken_is_told_all_that_are(api):
+    answer = api.options("/v1/jobs/some")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET"
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [

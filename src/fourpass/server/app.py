@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from fourpass import __version__
-from fourpass.server import about, problems, routes, worker
+from fourpass.server import about, preview_routes, problems, routes, worker
 from fourpass.server.folder import private
 from fourpass.server.guard import Guard
 from fourpass.server.jobs import Jobs
@@ -73,7 +73,7 @@ def create_app(settings: Settings, start: Callable[[Any], Handler] = worker.star
     problems.install(app)
     routes.add_upscaling(app, settings)
     routes.add_jobs(app)
-    routes.add_previews(app, settings)
+    preview_routes.add_previews(app, settings)
     _add_about(app, settings)
     guard_counts: dict[str, Guard] = {}
 
@@ -87,7 +87,7 @@ def create_app(settings: Settings, start: Callable[[Any], Handler] = worker.star
 
 
 def _add_about(app: FastAPI, settings: Settings) -> None:
-    @app.get("/v1/models", responses=problems.documented(401))
+    @app.get("/v1/models", responses=problems.documented(*problems.GUARDED))
     async def models() -> dict[str, Any]:
         """List the packaged weights, the dials of the model that is served, and what this server takes."""
         return await asyncio.to_thread(about.models, settings)
@@ -100,7 +100,14 @@ def _add_about(app: FastAPI, settings: Settings) -> None:
             raise ProblemError(503, "the server is shutting down or has no worker")
         return {"status": "ok", "workers": app.state.pool.alive}
 
-    @app.get("/metrics", response_class=Response, responses=problems.documented(401))
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={
+            200: {"description": "The counts.", "content": {"text/plain": {}}},
+            **problems.documented(*problems.GUARDED),
+        },
+    )
     async def metrics() -> Response:
         """Counts in the text format of Prometheus."""
         return Response(metrics_text(app), media_type=METRICS_TYPE)

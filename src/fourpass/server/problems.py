@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from fourpass.errors import FourpassError, line
 from fourpass.server.pool import Failure
@@ -37,6 +38,7 @@ _HINTS = {
 _FULL = "the server's disk is full; try again later, or ask for a smaller output or format"
 
 MEDIA_TYPE = "application/problem+json"
+GUARDED = (401, 403, 503)  # what any call but /healthz may be answered with before its route is asked
 
 
 class Problem(BaseModel):
@@ -112,7 +114,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return response(error.status_code, str(error.detail), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_allowed(app, request)))
+        return response(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -123,3 +128,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         return response(500, "the server failed; its log says why")
+
+
+def _allowed(app: FastAPI, request: Request) -> set[str]:
+    """Return the methods of all routes of a request's path; the framework names those of the first one alone."""
+    found = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in found for method in getattr(route, "methods", None) or ()}

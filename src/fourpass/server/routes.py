@@ -1,29 +1,24 @@
-"""The routes of the API: one picture at once, jobs, previews."""
+"""The routes of the API: one picture at once, jobs."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from fourpass.errors import ConfigError
-from fourpass.server import about, archive, intake, options, problems, worker
+from fourpass.server import archive, intake, preview_routes, problems
 from fourpass.server.jobs import DONE, Job, Jobs
 from fourpass.server.pool import Failure
-from fourpass.server.previews import Previews, disconnected
+from fourpass.server.previews import disconnected
 from fourpass.server.problems import ProblemError
 from fourpass.server.settings import Settings
 
 _HEARTBEAT = 10.0
-_PNG: dict[int | str, dict[str, Any]] = {200: {"description": "The picture.", "content": {"image/png": {}}}}
-_Side = Annotated[int, Query(ge=1, le=2**31)]
-_PLANNED = ("rows", "columns", "source")  # fields of `/v1/plan` that are no options
 
 
 class JobState(BaseModel):
@@ -38,33 +33,15 @@ class JobState(BaseModel):
     report: dict[str, Any] = Field({}, description="Sizes, format and time, once it is done.")
 
 
-class Decision(BaseModel):
-    """What `restore` auto makes of a picture."""
-
-    restore: float | None = Field(ge=0, le=1, examples=[0.65])
-    reason: str | None = Field(examples=["JPEG of quality 75 by its tables"])
-
-
-def _form(example_scale: int) -> dict[str, Any]:
-    schema = options.Options.model_json_schema()
-    properties = {
-        "image": {"type": "string", "format": "binary", "description": "The picture."},
-        **schema["properties"],
-    }
-    body = {"type": "object", "properties": properties, "required": ["image"], "additionalProperties": False}
-    example = {"image": "(the file)", "scale": example_scale, "strength": 0.5, "format": "png"}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body, "example": example}}}}
-
-
 def add_upscaling(app: FastAPI, settings: Settings) -> None:
     """Add the calls that take a picture."""
-    refusals = (400, 401, 403, 408, 413, 415, 422, 429, 500, 507, 503, 504)
+    refusals = (*problems.GUARDED, 400, 408, 413, 415, 422, 429, 500, 507, 504)
 
     @app.post(
         "/v1/upscale",
         response_class=Response,
         responses={200: {"description": "The picture.", "content": {"image/*": {}}}, **problems.documented(*refusals)},
-        openapi_extra=_form(2),
+        openapi_extra=preview_routes.form(2),
     )
     async def upscale(request: Request) -> Response:
         """Upscale a small picture and answer with the result."""
@@ -89,7 +66,7 @@ def add_upscaling(app: FastAPI, settings: Settings) -> None:
         status_code=202,
         response_model=JobState,
         responses=problems.documented(*refusals[:-1]),
-        openapi_extra=_form(4),
+        openapi_extra=preview_routes.form(4),
     )
     async def create_job(request: Request, response: Response) -> JobState:
         """Queue a picture of any size that the server takes."""
@@ -107,7 +84,7 @@ def add_jobs(app: FastAPI) -> None:
             raise ProblemError(404, "there is no such job, or it was removed since")
         return job
 
-    @app.get("/v1/jobs/{id}", response_model=JobState, responses=problems.documented(401, 404))
+    @app.get("/v1/jobs/{id}", response_model=JobState, responses=problems.documented(*problems.GUARDED, 404))
     async def job_state(id: str) -> JobState:
         """Say how far a job is."""
         return _state(find(id))
@@ -120,7 +97,7 @@ def add_jobs(app: FastAPI) -> None:
                 "description": "States of the job, each as a server-sent event.",
                 "content": {"text/event-stream": {}},
             },
-            **problems.documented(401, 404),
+            **problems.documented(*problems.GUARDED, 404),
         },
     )
     async def job_events(id: str) -> StreamingResponse:
@@ -138,7 +115,7 @@ def add_jobs(app: FastAPI) -> None:
         response_class=FileResponse,
         responses={
             200: {"description": "The picture.", "content": {"image/*": {}}},
-            **problems.documented(401, 404, 409, 413, 422, 500, 504),
+            **problems.documented(*problems.GUARDED, 404, 409, 413, 422, 500, 504),
         },
     )
     async def job_result(id: str) -> FileResponse:
@@ -150,13 +127,20 @@ def add_jobs(app: FastAPI) -> None:
         file = job.folder / job.report["file"]
         return FileResponse(file, media_type=job.report["media_type"], headers=_disposition(job))
 
-    @app.delete("/v1/jobs/{id}", status_code=204, responses=problems.documented(401, 404))
+    @app.delete("/v1/jobs/{id}", status_code=204, responses=problems.documented(*problems.GUARDED, 404))
     async def delete_job(id: str) -> Response:
         """Cancel a job if it is not over, and remove it and its result."""
         app.state.jobs.forget(find(id))
         return Response(status_code=204)
 
-    @app.get("/v1/jobs/{id}/source", response_class=FileResponse, responses=problems.documented(401, 404))
+    @app.get(
+        "/v1/jobs/{id}/source",
+        response_class=FileResponse,
+        responses={
+            200: {"description": "The upload.", "content": {"application/octet-stream": {}}},
+            **problems.documented(*problems.GUARDED, 404),
+        },
+    )
     async def job_source(id: str) -> FileResponse:
         """Download the picture that a job was given, while it is kept."""
         job = find(id)
@@ -167,16 +151,23 @@ def add_jobs(app: FastAPI) -> None:
     @app.get(
         "/v1/jobs/{id}/view",
         response_class=Response,
-        responses={**_PNG, **problems.documented(401, 404, 409, 429, 504)},
+        responses={**preview_routes.PNG, **problems.documented(*problems.GUARDED, 404, 409, 429, 504)},
     )
     async def job_view(id: str, request: Request) -> Response:
         """Return the result as a PNG that any browser shows, at most 40 megapixels."""
         job = find(id)
         if job.state != DONE:
             raise ProblemError(409, f"the job is {job.state}")
-        return await _look(app.state.previews, request, job.folder / job.report["file"])
+        return await preview_routes.look(app.state.previews, request, job.folder / job.report["file"])
 
-    @app.get("/v1/archive", response_class=StreamingResponse, responses=problems.documented(401, 404))
+    @app.get(
+        "/v1/archive",
+        response_class=StreamingResponse,
+        responses={
+            200: {"description": "The results.", "content": {"application/zip": {}}},
+            **problems.documented(*problems.GUARDED, 404),
+        },
+    )
     async def archive_of(id: list[str] = Query(max_length=1000)) -> StreamingResponse:
         """Download the results of several jobs as one ZIP; those that are not done are left out."""
         done = [job for each in id if (job := app.state.jobs.find(each)) is not None and job.state == DONE]
@@ -186,64 +177,6 @@ def add_jobs(app: FastAPI) -> None:
         return StreamingResponse(
             archive.stream(files), media_type="application/zip", headers=_attachment("fourpass.zip")
         )
-
-
-def add_previews(app: FastAPI, settings: Settings) -> None:
-    """Add what a page needs while somebody looks at it."""
-    refusals = (400, 401, 403, 408, 413, 415, 422, 429, 500, 504, 507)
-
-    @app.post("/v1/preview", response_class=Response, responses={**_PNG, **problems.documented(*refusals)})
-    async def preview(request: Request) -> Response:
-        """Upscale a small part, at once, whatever jobs are running; given up where the client goes away."""
-        intake.check_type(request)
-        previews: Previews = app.state.previews
-        async with previews.place() as folder:
-            upload = await intake.read_form(request, folder / "upload")
-            wished = upload.options.model_dump()
-            report = await previews.run(
-                request, worker.Task(str(upload.file), str(folder), wished, settings.small_pixels)
-            )
-            app.state.speeds.note(report)
-            content = await asyncio.to_thread((folder / report["file"]).read_bytes)
-            return Response(content, media_type=report["media_type"], headers={"Cache-Control": "no-store"})
-
-    @app.post("/v1/view", response_class=Response, responses={**_PNG, **problems.documented(*refusals)})
-    async def view(request: Request) -> Response:
-        """Return a picture of any format that is read as a PNG that any browser shows."""
-        intake.check_type(request)
-        async with app.state.previews.place() as folder:
-            upload = await intake.read_form(request, folder / "upload")
-            return await _look(app.state.previews, request, upload.file)
-
-    @app.post("/v1/restore", response_model=Decision, responses=problems.documented(*refusals))
-    async def restore(request: Request) -> Any:
-        """Say how much `restore` auto would clean a picture, and why; null where the model has no such dial."""
-        intake.check_type(request)
-        async with app.state.previews.place() as folder:
-            upload = await intake.read_form(request, folder / "upload")
-            return await app.state.previews.run(request, worker.Judge(str(upload.file)))
-
-    @app.get("/v1/plan", responses=problems.documented(401, 422))
-    async def plan(request: Request, rows: _Side, columns: _Side, source: str = "") -> Any:
-        """Say what a picture of so many rows and columns would become with these options, and how long it would take.
-
-        Further fields of the query are the options of `/v1/upscale`.
-        """
-        own = {name: value for name, value in request.query_params.items() if name not in _PLANNED}
-        chosen = options.parse(own)
-        try:
-            return about.plan(settings, app.state.speeds, rows, columns, source, chosen)
-        except ConfigError as error:
-            raise problems.of_error(error) from None
-
-
-async def _look(previews: Previews, request: Request, source: Path) -> Response:
-    async with previews.place() as folder:
-        target = folder / "view.png"
-        size = await previews.run(request, worker.Look(str(source), str(target)))
-        content = await asyncio.to_thread(target.read_bytes)
-    headers = {"Cache-Control": "no-store", "X-Size": f"{size['width']}x{size['height']}"}
-    return Response(content, media_type="image/png", headers=headers)
 
 
 def _raise_failure(job: Job) -> None:

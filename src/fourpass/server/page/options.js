@@ -5,9 +5,11 @@ import * as pad from "./pad.js";
 const $ = (id) => document.getElementById(id);
 const SIZES = ["scale", "width", "height", "longest", "megapixels"];
 let scales = [2, 4, 8];
+let model = "";
 
 export function setUp(models, changed) {
   scales = models.scales;
+  model = models.default;
   for (const option of [...$("mode").options]) {
     const [kind, factor] = option.value.split(":");
     if (kind === "scale" && Number(factor) > Math.max(...scales)) option.remove();
@@ -69,10 +71,10 @@ export function factor({ width, height }, plan) {
 export function inWords(options) {
   const words = [];
   for (const name of SIZES) if (name in options) words.push(name === "scale" ? `${options.scale} times` : `${name} ${options[name]}`);
-  for (const name of ["strength", "restore"]) words.push(`${name} ${options[name] ?? "auto"}`);
+  for (const name of pad.names()) words.push(`${name} ${options[name] ?? "auto"}`);
   if (options.format) words.push(options.format);
   if (options.strip) words.push("without metadata");
-  return words.filter((word) => !word.startsWith("restore auto")).join(", ");
+  return words.join(", ");
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -80,7 +82,8 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 export function asCommand(name, options) {
   const flags = Object.entries(options).map(([key, value]) => (
     key === "strip" ? "--strip" : `--${key === "format" ? "ext" : key} ${value}`));
-  return `fourpass upscale ${quoted(name.startsWith("-") ? `./${name}` : name)} ${flags.join(" ")}`.trim();
+  const served = /^[\w.-]+$/.test(model) ? model : quoted(model);
+  return `fourpass upscale ${quoted(name.startsWith("-") ? `./${name}` : name)} -n ${served} ${flags.join(" ")}`.trim();
 }
 
 export function asCurl(name, options, small) {

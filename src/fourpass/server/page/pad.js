@@ -105,6 +105,8 @@ export function setScale(next) {
   if (dials.length) draw();
 }
 
+export const names = () => dials.map((dial) => dial.name);
+
 export const has = (name) => dials.some((dial) => dial.name === name);
 
 // Say where `auto` stands for the photo at hand, and why; null where that is not known.

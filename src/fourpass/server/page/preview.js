@@ -77,7 +77,7 @@ function move(x, y) {
 
 function draw() {
   const canvas = $("picker");
-  const shrink = Math.min(1, 900 / picture.width);
+  const shrink = 900 / Math.max(picture.width, picture.height);
   canvas.width = Math.round(picture.width * shrink);
   canvas.height = Math.round(picture.height * shrink);
   const context = canvas.getContext("2d");
