@@ -1,4 +1,4 @@
-"""``fourpass reproduce``: one table or figure of the paper, with our values next to it, or all of them from the data."""
+"""``fourpass reproduce``: a table or figure of the paper, with our values next to it, or all of them from data."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def convert(path: str | os.PathLike[str], *, lineage: str | None = None, licence
 
 
 def load(name: str | os.PathLike[str]) -> Weights:
-    """Read weights of ours, packaged or in a file, or convert another program's file, told by its suffix.
+    """Read fourpass weights, packaged or in a file, or convert another program's file, recognised by its suffix.
 
     Raises:
         WeightsError: as `fourpass.weights.load` and `convert` raise it.

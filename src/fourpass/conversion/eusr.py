@@ -31,7 +31,7 @@ def from_tensorflow(tensors: Tensors) -> dict[str, NDArray[np.float32]]:
     """Rename the authors' variables (kernels HWIO) to our names (kernels OIHW); other constants are left out.
 
     Raises:
-        WeightsError: no EUSR variable is there.
+        WeightsError: it has no EUSR variables.
     """
     matches = {name: match for name in tensors if (match := _VARIABLE.match(name))}
     if not matches:

@@ -29,7 +29,7 @@ def download_torchvision(url: str = TORCHVISION_URL, folder: str | None = None) 
     """Fetch torchvision's ImageNet MobileNetV2 once through torch.hub, check its hash, and turn it into our trunk.
 
     Args:
-        url: where it lies; the hash is the part of the name after the dash.
+        url: its address; the hash is the part of the name after the dash.
         folder: where to keep it; torch.hub's own folder by default.
 
     Raises:

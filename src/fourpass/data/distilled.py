@@ -16,7 +16,7 @@ from fourpass.data.tid2013_resynth import distort
 from fourpass.data.training_images import decode
 from fourpass.errors import DatasetError
 
-_HELD_OUT = 10  # every so many photos, one validates
+_HELD_OUT = 10  # one in this many photos is used for validation
 CLEAN_SHARE = 0.3  # of the crops are left as they are
 MARGIN = 16  # pixels degraded around a crop and cut off, so that no border shows
 

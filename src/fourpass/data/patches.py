@@ -44,7 +44,7 @@ class Patches:
         scales: factors to draw from, each with its odds and its patch side.
         odds: how often each scale is drawn, as weights.
         sizes: side of the low-resolution patch of each scale, in pixels.
-        candidates: each patch is chosen among so many places, in proportion to its mean gradient, so that flat sky
+        candidates: each patch is chosen from this many positions, in proportion to its mean gradient, so that flat sky
             does not fill the batch; 1 takes the first place as it comes (the paper).
         draw: ``area``, larger pictures are drawn more often, in proportion to their area; ``picture``, all alike.
         report: takes one line when pictures are too small for a scale's patch, and so not used for it.

@@ -42,7 +42,7 @@ def read_opinions(folder: Path) -> list[Opinion]:
     """Read the scores in a folder: the distributed pair of files, or one file of name, mean and deviation.
 
     Raises:
-        DatasetError: the files are not there or a row is malformed; names the row.
+        DatasetError: a file is missing or a row is malformed; the message names the row.
     """
     one = _find(folder, ONE_FILE)
     if one:
@@ -83,7 +83,7 @@ def read_tid2013(
         references: those wanted.
 
     Raises:
-        DatasetError: scores or pictures are not there; says how many and names the first.
+        DatasetError: scores or pictures are missing; the message says how many and names the first.
     """
     root = pictures or scores
     folder = _find(root, "distorted_images")

@@ -111,7 +111,7 @@ def sparse_sampling(image: FloatImage, lost: float, random: Random) -> FloatImag
 
 
 def _thresholded(image: FloatImage, threshold: float, size: int, row: int, column: int) -> FloatImage:
-    """Zero the small DCT coefficients of the blocks of a picture rolled by so many rows and columns."""
+    """Zero the small DCT coefficients of the blocks of a picture rolled by this many rows and columns."""
     blocks = _blocks(np.roll(image, (row, column), (0, 1)), size)
     mean = blocks[:, :, 0, 0].copy()
     blocks[np.abs(blocks) < threshold] = 0

@@ -97,7 +97,7 @@ def reference(kodak: Path, number: int) -> NDArray[np.uint8]:
         (384, 512, 3) uint8; bit for bit TID2013's where the offset is known (`OFFSETS`).
 
     Raises:
-        DatasetError: the picture is not there, cannot be read or is too small.
+        DatasetError: the picture is missing, cannot be read or is too small.
     """
     names = (f"{number}.png", f"{number:02d}.png", f"kodim{number:02d}.png")
     found = [kodak / name for name in names if (kodak / name).is_file()]

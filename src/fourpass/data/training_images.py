@@ -52,7 +52,7 @@ class TrainingImage:
 
 
 def default_cache() -> Path:
-    """Where decoded pictures are kept when nothing else is said: below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """The default cache folder of decoded pictures: below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fourpass" / "pictures"
 
 

@@ -24,7 +24,7 @@ _STEPS: dict[str, tuple[_Step, float, float]] = {  # what it does, the least and
 
 
 def named(text: str) -> Callable[[Pixels, int], Pixels]:
-    """Return what a name stands for.
+    """Return the wear that a name stands for.
 
     Returns:
         a function of a picture, (H, W, 3) uint8, and a seed for its noise, that returns the worn picture. JPEG is

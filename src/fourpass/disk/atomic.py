@@ -18,7 +18,7 @@ _Kind = TypeVar("_Kind", bound=FourpassError)
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Open a new file beside a path, and put it in the path's place once the block has ended well.
+    """Open a new file next to a path, and move it to the path once the block has succeeded.
 
     Folders are made, links are followed, the mode of a file that was there is kept.
 
@@ -72,7 +72,7 @@ def replacing(path: str | os.PathLike[str], kind: type[FourpassError] = ImageErr
 
 
 def write(path: str | os.PathLike[str], data: bytes, kind: type[FourpassError] = ImageError) -> None:
-    """Put bytes into a file, so that whatever happens either the old or the new one is there.
+    """Write bytes to a file so that, whatever happens, either the old or the new file exists.
 
     Raises:
         FourpassError: of the given kind: the file cannot be written.
@@ -93,7 +93,7 @@ def write_all(stream: BinaryIO, data: bytes) -> None:
 
 
 def forget(path: str | os.PathLike[str]) -> None:
-    """Remove what a process that was killed while it wrote a file left beside it; no other may be writing that file."""
+    """Remove the temporary files of a killed process next to a file; no other process may be writing that file."""
     target = Path(os.path.realpath(path))
     for left in target.parent.glob(f"{_prefix(target)}*.tmp"):
         left.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ def unwritable(path: str | os.PathLike[str], error: OSError, kind: type[_Kind]) 
 
 
 class _InTheWayError(OSError):
-    """Something that is no file lies where one is to be written."""
+    """Something other than a file exists where one is to be written."""
 
 
 def _prefix(target: Path) -> str:

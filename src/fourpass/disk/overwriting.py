@@ -27,12 +27,12 @@ def check(
 ) -> None:
     """Refuse to write over a file that is read, or two outputs into one file.
 
-    Files are told apart by what they are, and not by how they are spelt: links of both kinds, relative and absolute
+    Files are compared by identity and not by the spelling of their paths: links of both kinds, relative and absolute
     paths, ``file://`` and ``local://``, folders under several names, and upper and lower case where the file system
-    takes them for one. Who reads from inside a file, ``zip://a.png::photos.zip``, reads that file.
+    takes them for one. ``zip://a.png::photos.zip`` reads ``photos.zip``.
 
     Args:
-        reads: files that are going to be read; of a folder, every file in it and below. What is not there is ignored.
+        reads: files that are going to be read; of a folder, every file in it and below. Missing ones are ignored.
         writes: files that are going to be written.
         suffixes: of a folder, only files with one of these, in lower case, are read; None: all.
         way_out, key: what to do, for the message; see `fourpass.errors.FourpassError`.
@@ -61,7 +61,7 @@ def check(
         known = identity(each)
         if known is not None:
             existing[known] = each
-    if not existing:  # what is not there yet cannot be an input
+    if not existing:  # a missing file cannot be an input
         return
     for read in _files(reads, suffixes):
         known = identity(read)
@@ -103,7 +103,7 @@ def identity(name: Name) -> Hashable | None:
 
 
 def place(name: Name) -> Hashable:
-    """Return what tells where a file lies or will lie: its deepest folder that exists, and the names from there on."""
+    """Identify where a file is or will be: its deepest existing folder, and the names from there on."""
     if isinstance(name, int):
         return identity(name) or name
     path = local(os.fspath(name))
@@ -122,7 +122,7 @@ def place(name: Name) -> Hashable:
 
 
 def inside(folder: Name, others: Iterable[Name]) -> bool:
-    """Whether a folder, there or not yet, is one of the others or lies in one of them."""
+    """Whether a folder, which need not exist, is one of the others or inside one of them."""
     if not isinstance(folder, int) and "://" in local(os.fspath(folder)):
         spot = "/".join(map(str, identity(folder) or ())) + "/"  # type: ignore[call-overload]
         return any(spot.startswith("/".join(map(str, identity(other) or ("?",))) + "/") for other in others)  # type: ignore[call-overload]
@@ -162,7 +162,7 @@ def _files(names: Iterable[Name], suffixes: Collection[str] | None) -> Iterator[
 
 
 def _ignores_case(folder: str) -> bool:
-    """Whether a folder takes A and a for one name, found out by asking for a name that is there in the other case."""
+    """Whether a folder ignores case, found by looking up an existing name in the other case."""
     try:
         with os.scandir(folder) as entries:
             there = [entry.path for entry in itertools.islice(entries, 50) if entry.name.swapcase() != entry.name]

@@ -1,1 +1,1 @@
-"""Measured rows turned into the tables and figures of the paper, ours beside theirs."""
+"""Turn measured rows into the tables and figures of the paper, next to the paper's values."""

@@ -28,7 +28,7 @@ _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Measurement:
-    """The metrics of one result; None where a metric says nothing (no ``model.mat``, ground truth with itself)."""
+    """The metrics of one result; None where a metric is undefined (no ``model.mat``, ground truth with itself)."""
 
     dataset: str
     image: str

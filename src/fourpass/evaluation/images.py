@@ -62,7 +62,7 @@ def load_pair(pair: ImagePair, scale: int) -> tuple[RgbImage, RgbImage]:
 
 
 def load_result(path: Path, reference: RgbImage, scale: int) -> RgbImage:
-    """Read a result that lies on disk, at the size of its cropped ground truth.
+    """Read a result from disk, at the size of its cropped ground truth.
 
     A result made from the uncropped ground truth is larger by less than the scale; what the crop takes from that, at
     the right and the bottom, it takes from the result.

@@ -42,7 +42,7 @@ class MeasuringProtocol:
     region: Region = "valid"
 
     def sentence(self) -> str:
-        """The line that stands in every table and beside every row."""
+        """The line that describes the protocol in every table and row."""
         compared = {"y": "Y of BT.601 YCbCr", "y8": "Y of BT.601 YCbCr, rounded", "gray": "rgb2gray", "rgb": "RGB"}
         alone = "rgb2gray" if self.channel == "gray" else "rounded Y"
         return (
@@ -135,7 +135,7 @@ def choose(names: Sequence[str]) -> dict[str, Metric]:
     """Return the named metrics in the given order.
 
     Raises:
-        ConfigError: a name is unknown or stands twice, or there is none.
+        ConfigError: a name is unknown or repeated, or none is given.
     """
     for name in names:
         if name not in METRICS:

@@ -74,7 +74,7 @@ def parse_methods(items: Sequence[str], *, self_ensemble: bool = False) -> list[
 
     An item is ``[LABEL=]SOURCE[@PATH]``: SOURCE is ``bicubic``, ``ground-truth``, the name of packaged weights, a
     ``.safetensors``, ``.pth`` or ``.onnx`` file, or a folder of results; PATH is ``x2-x2``, ``x8-downscale``,
-    ``self-ensemble`` or ``strength:0.5``. An item with a comma in it stands in double quotes.
+    ``self-ensemble`` or ``strength:0.5``. Put an item that contains a comma in double quotes.
 
     Args:
         items: for example ``["bicubic,eusr", "Ours=run/best.safetensors@x2-x2"]``.

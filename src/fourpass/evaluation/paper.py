@@ -106,7 +106,7 @@ def protocols(rows: Iterable[Row]) -> list[str]:
 
 
 def properties_table() -> Table:
-    """Table 1: what each model is made of and trained with, read off our own code, beside the paper's."""
+    """Table 1: each model's structure and training, read from the code, next to the paper's."""
     printed = {row["method"]: row for row in paper_rows(1)}
     rows, records = [], []
     for name, method in METHODS.items():
@@ -129,7 +129,7 @@ def properties_table() -> Table:
 
 
 def performance_table(number: int, measured: Mapping[Key, Row]) -> Table:
-    """Tables 2 to 5: each row of the paper beside ours, then rows of ours that the paper has not."""
+    """Tables 2 to 5: each row of the paper next to ours, then our rows that the paper does not have."""
     printed = {(row["dataset"], row["method"]): row for row in paper_rows(number)}
     sets = list(dict.fromkeys(dataset for dataset, _ in printed))
     extra = [key for key in measured if key not in printed and key[0] in sets]

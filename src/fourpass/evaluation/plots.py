@@ -113,7 +113,7 @@ def save(figure: Any, path: Path) -> None:
 
 
 def _label(axes: Any, labels: Sequence[tuple[str, str, float, float]]) -> None:
-    """Write each label beside its point, where it lies on no other label and no other point."""
+    """Write each label next to its point, clear of the other labels and points."""
     per_unit = 72 / axes.figure.dpi  # points a pixel
     at = [tuple(per_unit * value for value in axes.transData.transform((x, y))) for *_, x, y in labels]
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in at]

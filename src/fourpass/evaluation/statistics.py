@@ -117,7 +117,7 @@ def bradley_terry(
         wins: (items, items); entry (i, j) counts how often i was preferred to j; a draw is half a win to each.
         prior: wins added to either side of every pair. Without any, strengths do not exist where an item, or a group
             of items, never lost to or never beat the rest.
-        iterations: at most so many.
+        iterations: the most to make.
         tolerance: stop when no strength changes by more than this, relatively.
 
     Returns:

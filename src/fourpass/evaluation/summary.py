@@ -1,4 +1,4 @@
-"""From measurements to what is said of them: means with intervals, tests of every pair, and the tables of both."""
+"""Summarise measurements: means with intervals, tests of every pair, and tables of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table, five ways out: terminal, Markdown, LaTeX, CSV, JSON; the protocol stands in each of them."""
+"""One table, five output formats: terminal, Markdown, LaTeX, CSV, JSON; each states the protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LATEX |= {"<": r"$<$", ">": r"$>$", "~": r"\textasciitilde{}", "^": r"\textasci
 
 @dataclass(frozen=True)
 class Table:
-    """What a table says, once for people and once for programs.
+    """The contents of a table, once for people and once for programs.
 
     Attributes:
         title: what it shows.
@@ -79,7 +79,7 @@ def as_csv(table: Table) -> str:
 
 
 def as_json(table: Table) -> str:
-    """Return title, notes and records as JSON; a value that is not finite is refused."""
+    """Return title, notes and records as JSON; a value that is not finite raises an error."""
     content = {"title": table.title, "notes": list(table.notes), "rows": [dict(record) for record in table.records]}
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 

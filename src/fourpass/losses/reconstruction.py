@@ -65,7 +65,7 @@ def maps_error(truth: Sequence[Tensor], upscaled: Sequence[Tensor]) -> Tensor:
 
 
 def grid_error(truth: Tensor, upscaled: Tensor, *, period: int = 4, window: int = 12) -> Tensor:
-    """How much of a grid lies on the upscaled pictures: a pattern that repeats with the upscaling factor.
+    """Measure the grid on upscaled pictures: a pattern that repeats with the upscaling factor.
 
     A network that enlarges by interleaving has weights of its own for each place in a cell, and the easiest way for it
     to please a discriminator that misses detail is to set one place apart in all cells. That shows as the mean

@@ -1,7 +1,7 @@
 """A discriminator that compares: which of two pictures of the same scene is the real one, place by place.
 
 Relativistic pairing (Jolicoeur-Martineau, 2018, arXiv 1807.00734; Huang et al., 2024, arXiv 2501.05441), with the pairs
-that super-resolution has by itself: the truth and what was upscaled in its place. Pictures are RGB on 0..255.
+of super-resolution itself: the truth and the upscaled result. Pictures are RGB on 0..255.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (-1, 1))
 _REACH = 3
 _SIGMA = 7 / 6
 _TINY = 1e-8
-_FLOOR = 1e-6  # of the largest variance; what varies less counts as if it varied so much
+_FLOOR = 1e-6  # of the largest variance; lower variances are raised to it
 
 
 class StatisticsBias(nn.Module):

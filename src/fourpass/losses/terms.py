@@ -24,7 +24,7 @@ Networks = Mapping[str, Callable[..., Any]]
 
 @dataclass(frozen=True)
 class TermSettings:
-    """What terms are told beside their weights.
+    """The settings of terms besides their weights.
 
     Attributes:
         alphas: alpha_as and alpha_ss of equations 4 and 6, under ``aesthetic`` and ``subjective``.
@@ -49,7 +49,7 @@ class Seen:
         self._answers: dict[str, Any] = {}
 
     def ask(self, name: str) -> Any:
-        """Return what a network says of the pictures."""
+        """Return a network's output for the pictures."""
         if name not in self._answers:
             with nullcontext() if self._learn else torch.no_grad():
                 self._answers[name] = self.networks[name](self.picture)

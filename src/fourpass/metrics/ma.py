@@ -1,7 +1,7 @@
 """The SR score of Ma et al. ("Learning a No-Reference Quality Metric for Single-Image Super-Resolution", 2017).
 
 Three random forests, one for each family of features, and a linear regression of what they say. Forests and regression
-are read from the authors' ``model.mat``, which does not come with fourpass; docs/reference/metrics.md says where it is.
+are read from the authors' ``model.mat``, which does not come with fourpass; see docs/reference/metrics.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Forest:
         left, right: (nodes, trees) children of a node; 0 where there are none.
         feature: (nodes, trees) the feature that a node looks at.
         threshold: (nodes, trees) features up to this one go left.
-        value: (nodes, trees) what a leaf says.
+        value: (nodes, trees) the prediction of a leaf.
         correction: (intercept, slope) of the forest's bias correction; (0, 1) for none.
     """
 
@@ -73,7 +73,7 @@ def ma_score(image: Image, model: MaModel, *, channel: Channel = "y8", border: i
         image: (H, W, 3) RGB or (H, W) gray on 0..255, integer or float.
         model: what `load_model` returns.
         channel: ``y8`` (Y of BT.601 in whole numbers: the paper's values and the perceptual index), ``y``, or ``gray``
-            (what the authors' program does with a colour picture by itself).
+            (what the authors' program does with a colour picture by default).
         border: pixels left out on each side.
 
     Raises:

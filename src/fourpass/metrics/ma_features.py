@@ -70,7 +70,7 @@ def local_features(plane: _Array) -> _Array:
     """Return 6 features of the DCT of 7x7 blocks that lie 3 pixels apart.
 
     Args:
-        plane: (H, W) float64 on 0..1; beyond its border lies 0.
+        plane: (H, W) float64 on 0..1; beyond its border it is 0.
 
     Returns:
         (6,): shape of the coefficients' generalised Gaussian (mean of the lowest tenth, mean), their coefficient of

@@ -1,4 +1,4 @@
-"""The experiments as commands: one a phase, what each waits for, and what it leaves."""
+"""The experiments as commands: one per phase, with what each waits for and what it writes."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Step:
         name: of the step, and of its folder below the runs.
         command: words after ``fourpass``, given which steps are done.
         sources: of `fourpass.reproduction.sources.SOURCES`, that it reads.
-        after: steps that must be done before.
-        any_of: at least one of these must be done before; empty for no such wish.
-        makes: what is there when it is done.
+        after: steps that must be done first.
+        any_of: at least one of these must be done first; empty for no such requirement.
+        makes: the file that exists when it is done.
     """
 
     name: str
@@ -57,7 +57,7 @@ class ReproductionPlan:
             (hours on one core, from the packaged weights) or ``tiny`` (minutes, to see that everything works; Tables 3
             to 5 left out).
         root: holds the data, see `fourpass.reproduction.sources`.
-        out: folder of everything that comes of it.
+        out: folder of all output.
         recipes: folder of the recipes.
         device: ``auto``, ``cpu`` or ``cuda``.
     """
@@ -80,11 +80,11 @@ class ReproductionPlan:
 
     @property
     def trains_predictors(self) -> bool:
-        """Whether the predictors are trained; the packaged ones serve otherwise."""
+        """Whether the predictors are trained; otherwise the packaged ones are used."""
         return self.kind in ("authors", "paper")
 
     def weights(self, name: str) -> str:
-        """Path of the weights that a training step leaves."""
+        """Path of the weights that a training step writes."""
         return str(self.out / "runs" / name / "last.safetensors")
 
     def _train(

@@ -1,4 +1,4 @@
-"""Run a plan: what can be run and is not done yet, in order; the same call goes on where the last one stopped."""
+"""Run a plan: all steps that can run and are not done yet, in order; the same call resumes an interrupted one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(
     Args:
         steps: each after those that it waits for.
         out: folder of the record.
-        missing: names of sources that are not there.
+        missing: names of missing sources.
         execute: runs ``fourpass`` with these words and returns the exit code; a process of its own by default.
         say: takes lines to print.
         dry: run nothing, and print what would be run.

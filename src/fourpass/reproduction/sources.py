@@ -1,4 +1,4 @@
-"""The data that the paper's experiments take: from whose page, how large, which checksum, and where it goes."""
+"""The data that the paper's experiments need: its page, size, checksum and folder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Source:
         folder: where below the root it goes; a file for single files.
         page: whose page has it.
         files: names and sizes of what one fetches there.
-        checksum: as published, and by whom; empty where nobody publishes one.
+        checksum: as published, and by whom; empty if none is published.
         why_missing: folder -> what is wrong there, empty if nothing is.
-        wanted: whether experiments wait for it; what they do not wait for is fetched by itself, or said to be missing.
+        wanted: whether experiments wait for it; other sources are fetched automatically or reported as missing.
     """
 
     folder: str
@@ -141,6 +141,6 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
 
 
 def missing(root: Path) -> dict[str, str]:
-    """Return what is not there, or not whole, below a root: source -> why."""
+    """Return what is missing or incomplete below a root: source -> why."""
     reasons = {name: source.why_missing(root / source.folder) for name, source in SOURCES.items()}
     return {name: why for name, why in reasons.items() if why}

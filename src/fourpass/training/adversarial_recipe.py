@@ -16,7 +16,7 @@ class AdversarialRecipe(Recipe):
     Attributes:
         optimizer: of the network: ``adam`` (the papers) or ``muon``; the discriminator always has Adam.
         discriminator_learning_rate: peak; `learning_rate` is the generator's.
-        draw: which picture a patch comes from: ``area``, larger ones more often; ``picture``, all alike (the authors'
+        draw: how a patch gets its picture: ``area``, larger ones more often; ``picture``, all alike (the authors'
             program).
         momentum: Adam's beta 1, of both optimizers (of Muon for what Adam moves); below 0.9 the two chase
             each other less.

@@ -1,4 +1,4 @@
-"""The discriminator's side of a step: what it says, how it learns, and what the generator hears of it."""
+"""The discriminator's part of a step: its output, its update, and the generator's loss from it."""
 
 from __future__ import annotations
 

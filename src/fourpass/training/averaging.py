@@ -32,7 +32,7 @@ def update_average(average: Average, network: nn.Module, decay: float, step: int
 
 @contextmanager
 def averaged(network: nn.Module, average: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give a network its averaged weights for a while; nothing happens where there are none."""
+    """Use a network's averaged weights inside the block; without any, do nothing."""
     if not average:
         yield
         return

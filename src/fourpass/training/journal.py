@@ -26,7 +26,7 @@ class Journal:
     """Writes into a run's folder and to standard error; a silent one writes nothing at all.
 
     Args:
-        out: folder of the run; ``log.jsonl``, ``tensorboard/`` and ``samples/`` come to lie in it.
+        out: folder of the run; ``log.jsonl``, ``tensorboard/`` and ``samples/`` are written there.
         first_step: step that the run goes on from; what TensorBoard holds of later ones is hidden.
         silent: for the processes of a distributed run that are not the first.
 
@@ -84,7 +84,7 @@ class Journal:
             self._write({"event": kind, "step": step, **values})
 
     def terms(self, step: int, values: Mapping[str, float], *, kind: str = "train") -> None:
-        """Log numbers of a step, and print them where there is no progress bar."""
+        """Log the numbers of a step, and print them if there is no progress bar."""
         if self._silent:
             return
         self._write({"event": kind, "step": step, **{name: _short(value) for name, value in values.items()}})

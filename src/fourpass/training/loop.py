@@ -64,7 +64,7 @@ def train(phase: Phase, out: Path, *, time_budget: float | None = None) -> Train
 
     Args:
         phase: what to train.
-        out: folder of the run. There come to lie ``last.pt``, ``previous.pt`` and ``best.pt`` to go on from,
+        out: folder of the run. The run writes ``last.pt``, ``previous.pt`` and ``best.pt`` there to resume from,
             ``last.safetensors`` and ``best.safetensors`` (averaged weights) to use, ``log.jsonl``, ``tensorboard/`` and
             ``samples/``.
         time_budget: seconds after which to stop, with a checkpoint, even though the run is not over.
@@ -150,7 +150,7 @@ def _attempt(run: Run, batch: Any) -> tuple[Mapping[str, Tensor], CollapseError 
 
 
 def _agree(seconds: float, stop: object, collapse: CollapseError | None) -> tuple[float, bool, bool]:
-    """Share the time of a step, the wish to stop and a collapse with all processes, so that all act alike."""
+    """Share the time of a step, a request to stop and a collapse with all processes, so that all act the same way."""
     flags = [seconds, float(bool(stop)), float(collapse is not None)]
     seconds, stops, collapses = distributed.mean(torch.tensor(flags, dtype=torch.float64)).tolist()
     return seconds, stops > 0, collapses > 0
@@ -168,7 +168,7 @@ def _due(step: int, every: int) -> bool:
 
 @contextmanager
 def _signals() -> Iterator[list[str]]:
-    """Collect SIGINT, SIGTERM and SIGHUP in a list instead of dying of them; a second one of a kind kills as ever."""
+    """Collect SIGINT, SIGTERM and SIGHUP in a list instead of exiting; a second one of the same kind exits."""
     received: list[str] = []
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     # What is ignored, as nohup has it, stays so; but a shell's background jobs have Ctrl-C ignored and are sent it.

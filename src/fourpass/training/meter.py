@@ -24,7 +24,7 @@ class Meter:
         return self._lap - before
 
     def add(self, values: Mapping[str, float]) -> None:
-        """Take a step's scalars in."""
+        """Add the scalars of a step."""
         for name, value in values.items():
             self._values[name].append(value)
 

@@ -128,7 +128,7 @@ class PerceptualTraining:
 
     @property
     def settings(self) -> table.TermSettings:
-        """What the terms are told beside their weights."""
+        """The settings of the terms besides their weights."""
         alphas = {"aesthetic": self.recipe.alpha_aesthetic, "subjective": self.recipe.alpha_subjective}
         return table.TermSettings(alphas, self.recipe.representation)
 
@@ -243,7 +243,7 @@ def prepare(
 
 
 def beside_the_paper(recipe: PerceptualRecipe) -> list[str]:
-    """Say what a recipe has beside the paper's terms, as its weights must wherever their numbers stand."""
+    """Describe how a recipe differs from the paper's terms, for the metadata of its weights."""
     terms = [name for name, weight in recipe.loss_weights.items() if weight and name not in table.PAPER]
     found = [f"terms beside the paper's: {', '.join(terms)}"] if terms else []
     if recipe.loss_weights["statistics"]:
@@ -256,7 +256,7 @@ def freeze(generator: nn.Module, parts: Sequence[str]) -> None:
     """Keep parts of a network as they are.
 
     Raises:
-        ConfigError: it has no such part.
+        ConfigError: the network has no such part.
     """
     known = dict(generator.named_children())
     for part in parts:

@@ -1,4 +1,4 @@
-"""What a phase is to the loop, and what the loop gives it for a step."""
+"""The interface between a training phase and the loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fourpass.training.precision import pick_dtype
 
 
 class Phase(Protocol):
-    """What the loop wants of a phase; any object will do.
+    """What the loop needs from a phase; any object with these members works.
 
     Attributes:
         recipe: its settings, a `fourpass.training.recipes.Recipe`.

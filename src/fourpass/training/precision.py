@@ -16,10 +16,10 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the device of a name: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for a GPU where there is one.
+    """Return the device of a name: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for a GPU if there is one.
 
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: the device does not exist.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -58,7 +58,7 @@ def has_fast_bf16() -> bool:
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to a device, convolutions in channels-last, as the loop wants it."""
+    """Move a network to a device, with convolutions in channels-last, as the loop expects."""
     return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

@@ -44,7 +44,7 @@ class Pretraining:
     main: str
 
     def batch(self, step: int, seed: Sequence[int]) -> PatchBatch:
-        """Cut this process's patches, worn where the recipe says so."""
+        """Cut this process's patches, degraded if the recipe asks for it."""
         recipe = self.recipe
         return cut_worn(self.patches, recipe.wear, seed, recipe.batch, first=distributed.rank() * recipe.batch)
 

@@ -1,4 +1,4 @@
-"""The recipes that come with fourpass: where they lie, what they are called, and how to copy one."""
+"""The recipes that come with fourpass: their folder, their names, and how to copy one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run is told: a frozen dataclass a phase, the paper's numbers as defaults, TOML for what differs."""
+"""Training recipes: one frozen dataclass per phase, the paper's numbers as defaults, TOML for changes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OPTIMIZERS = ("adam", "muon")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What every phase is told. Numbers are never negative; 0 means "none" where that makes sense.
+    """Settings that every phase has. Numbers are never negative; 0 means "none" where that makes sense.
 
     Attributes:
         steps: length of the run.
         hours: if set, the length of the run is this much training time instead, and the schedule follows the clock.
-        batch: patches or pictures a step, of each process.
-        learning_rate: peak of the first optimizer; phases with a second one say so in their own recipe.
+        batch: patches or pictures per step, in each process.
+        learning_rate: peak of the first optimizer; phases with a second one have a setting for it in their own recipe.
         schedule: ``constant``, ``halving`` (every `halve_every` steps) or ``cosine`` (to 0 at the end).
         halve_every, decay: steps, and what the learning rate is multiplied by after so many; usually one half.
         warm_up: steps of linear rise at the start.
@@ -88,7 +88,7 @@ class PretrainRecipe(Recipe):
         odds: how often each is drawn, as weights.
         patches: side of the low-resolution patch of each.
         candidates: places that each patch is chosen from, by gradient; 1 for plain random places.
-        draw: which picture a patch comes from: ``area``, larger ones more often; ``picture``, all alike (the authors'
+        draw: how a patch gets its picture: ``area``, larger ones more often; ``picture``, all alike (the authors'
             program).
         init: weights to start from: a packaged name or a file; empty for random ones.
         optimizer: ``adam`` (the paper) or ``muon``, see `fourpass.training.optimizers.Muon`.
@@ -185,7 +185,7 @@ _Recipe = TypeVar("_Recipe", bound=Recipe | Wear)
 
 
 def load(kind: type[_Recipe], path: Path | None, overrides: Mapping[str, Any] | None = None) -> _Recipe:
-    """Read a recipe: the defaults of its phase, what a TOML file says otherwise, and what the command line does.
+    """Read a recipe: the defaults of its phase, overridden by a TOML file and then by the command line.
 
     Args:
         kind: dataclass of the phase.

@@ -30,7 +30,7 @@ class Run:
         peaks: learning rates before any schedule.
         metadata: of the exported weights, as they were when the run began.
         progress, average: see `TrainingProgress` and `averaging`.
-        journal: where it is told.
+        journal: where progress is reported.
     """
 
     phase: Phase

@@ -1,4 +1,4 @@
-"""How far the edges of 8x8 blocks stand out, wherever the grid lies: what later saves leave of an earlier JPEG."""
+"""How far the edges of 8x8 blocks stand out, wherever the grid lies: the trace of an earlier JPEG after later saves."""
 
 from __future__ import annotations
 

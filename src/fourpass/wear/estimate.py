@@ -1,4 +1,4 @@
-"""How worn a picture is, as one value: what its file says and what its pixels show."""
+"""How worn a picture is, as one value from its file and its pixels."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from fourpass.wear.estimate import Estimate
 KINDS = {"quality": -1, "noise": 1, "blur": 1}  # numbers of an `Estimate`: does more mean more wear?
 PACKAGED = Path(__file__).with_name("restore.csv")
 HEADER = ("kind", "at", "restore")
-_FAINT = 0.005  # below it nothing is said of a kind of wear
+_FAINT = 0.005  # below it a kind of wear is not reported
 
 Knots = tuple[tuple[float, float], ...]  # (estimated number, restore), the numbers rising
 Table = Mapping[str, Knots]
