@@ -8,7 +8,8 @@ import struct
 import pytest
 
 from fourpass.errors import ImageError
-from fourpass.imaging import formats
+from fourpass.imaging import formats, limits
+from fourpass.imaging.picture import Header
 
 
 def media(major: bytes, *compatible: bytes, size: int | None = None) -> bytes:
@@ -95,3 +96,22 @@ def test_suffixes() -> None:
         formats.of_suffix("")
     with pytest.raises(ImageError, match=r"^dir/a.xyz: .xyz: not a format that can be written"):
         formats.of_path("dir/a.xyz")
+
+
+# docs/reference/files.md: pixels along a side; pixels, lossy and lossless.
+SIDES = {"jpeg": 65_500, "png": 1_000_000, "webp": 16_383, "tiff": 1_000_000, "avif": 16_384, "gif": 65_535}
+PIXELS = {"webp": (100_000_000, 45_000_000), "avif": (60_000_000, 60_000_000), "gif": (120_000_000, 120_000_000)}
+
+
+def test_the_limits_of_each_format() -> None:
+    assert set(formats.WRITTEN) == set(SIDES)
+    for key, side in SIDES.items():
+        for width, height in ((side, 1), (1, side)):
+            limits.check(Header("png", width, height), key, "x")
+            with pytest.raises(ImageError, match=f"limit of {side:,} pixels along a side"):
+                limits.check(Header("png", width + (height == 1), height + (width == 1)), key, "x")
+        for quality, most in zip((None, 100), PIXELS.get(key, (None, None)), strict=True):
+            limits.check(Header("png", 10_000, most // 10_000 if most else 10_000), key, "x", quality)
+            if most:
+                with pytest.raises(ImageError, match=f"more than the {most / 1e6:.0f} that"):
+                    limits.check(Header("png", 10_000, most // 10_000 + 1), key, "x", quality)

@@ -111,6 +111,15 @@ def test_the_first_of_a_kind_counts() -> None:
     assert scan(jpeg((0xFE, b"a"), (0xFE, b"b"))).comment == b"a\nb"
 
 
+def test_jumbf_is_a_marker_and_a_mark() -> None:
+    for marker, data, says in (
+        (0xEB, b"JP\0\1jumb", "content credentials or other JUMBF"),
+        (0xEB, b"other", "APP11 segment"),
+        (0xE5, b"JP\0\1jumb", "APP5 segment"),
+    ):
+        assert scan(jpeg((marker, data))).unread == [says]
+
+
 def test_what_does_not_fit_the_budget_is_passed_over() -> None:
     found = scan(jpeg((0xFE, b"x" * 100), (0xFE, b"y" * 10), (0xE1, b"Exif\0\0")), budget=20)
     assert (found.comment, found.exif) == (b"y" * 10, b"")

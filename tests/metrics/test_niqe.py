@@ -135,6 +135,17 @@ def test_only_whole_blocks_count(picture: np.ndarray) -> None:
     assert niqe(picture[4:196, 4:292], border=0) == niqe(picture[:200, :296], border=4)
 
 
+def test_the_distance_of_known_features_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two blocks whose mean lies off the model's along one axis of its: the root of d^2 over the mean of variances."""
+    mean, covariance = pristine_model()
+    values, axes = np.linalg.eigh(covariance)
+    axis, step = axes[:, -1], 3.0
+    blocks = np.stack([mean + (step - 1) * axis, mean + (step + 1) * axis])  # their variance along the axis is 2
+    monkeypatch.setattr("fourpass.metrics.niqe.block_features", lambda plane: blocks)
+    found = niqe(np.zeros((200, 200), np.uint8))
+    assert found == pytest.approx(step / np.sqrt((values[-1] + 2) / 2), rel=1e-6)
+
+
 def test_refusals(picture: np.ndarray) -> None:
     with pytest.raises(MetricError, match="at least 2"):
         niqe(picture[:96, :96], border=0)
