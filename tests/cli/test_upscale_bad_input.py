@@ -263,7 +263,7 @@ def test_damaged_weights(model: Path, fourpass: Run) -> None:
             whole[:-5] + bytes([whole[-5] ^ 4]) + whole[-4:],
             "do not match their sha256.*fetch it ag",
         ),
-        "key.safetensors": (_with_header(whole, unknown), "metadata has the unknown key 'flavour'; known are "),
+        "key.safetensors": (_with_header(whole, unknown), "metadata has the unknown key 'flavour'; known keys are "),
         "odd.safetensors": (whole, "lacks the tensor|numbers in its metadata do not fit|tensor"),
         "text.onnx": (b"no network", "text.onnx: "),
         "missing.safetensors": (None, "no such weights file, and not one of the packaged ones"),
