@@ -48,7 +48,7 @@ def test_saving_leaves_nothing_else_behind(file):
 
 def test_values_that_do_not_fit_are_refused(tmp_path):
     big = Weights({"a": np.array([1e6], np.float32)}, METADATA)
-    with pytest.raises(WeightsError, match="a: holds values that are not finite"):
+    with pytest.raises(WeightsError, match="a: contains values that are not finite"):
         save(big, tmp_path / "big.safetensors")
     assert not list(tmp_path.iterdir())
 

@@ -40,7 +40,7 @@ def test_figure_6_is_drawn_from_the_tables(tmp_path):
         (["table2", "--format", "png"], "--format png: table2 is written as md, tex, csv, json"),
         (["fig6", "--format", "md"], "--format md: fig6 is written as png, svg, pdf"),
         (["fig7"], "give their folder: --data DIR"),
-        (["table2", "--methods", "eusr"], "give the evaluation sets too"),
+        (["table2", "--methods", "eusr"], "--methods needs --data; give the evaluation sets"),
     ],
 )
 def test_what_cannot_be_reproduced_is_explained(tmp_path, arguments, message):
@@ -81,8 +81,8 @@ def test_compare_writes_a_page_and_rates_votes(tmp_path):
     ("names", "message"),
     [
         (["a/x.png"] * 3, "two of the pictures are called"),
-        (["a/x.png"], "two pictures or more"),
-        ([], "two pictures or more"),
+        (["a/x.png"], "at least two pictures"),
+        ([], "at least two pictures"),
     ],
 )
 def test_compare_explains_what_it_cannot_compare(tmp_path, names, message):

@@ -95,7 +95,7 @@ def test_refuses_in_one_line(photo: Path, predictors: dict[str, str], tmp_path: 
     with pytest.raises(ImageError, match=r"absent\.png"):
         run([tmp_path / "absent.png"], predictors)
     swapped = {"aesthetic": predictors["subjective"], "subjective": predictors["aesthetic"]}
-    with pytest.raises(WeightsError, match="a predictor of subjective scores where one of aesthetic scores is wanted"):
+    with pytest.raises(WeightsError, match="predicts subjective scores, but a predictor of aesthetic scores is needed"):
         run([photo], swapped)
     Image.new("RGB", (20, 300)).save(tmp_path / "thin.png")
     with pytest.raises(ImageError, match="20x300 pixels are too few"):

@@ -146,9 +146,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("cut.pb", lambda whole: whole[: len(whole) // 2], "not a complete GraphDef|values where its shape"),
+        ("cut.pb", lambda whole: whole[: len(whole) // 2], "not a complete GraphDef|values, but its shape"),
         ("text.pb", lambda whole: b"this is not a graph", "not a complete GraphDef"),
-        ("empty.pb", lambda whole: b"", "holds no constants"),
+        ("empty.pb", lambda whole: b"", "contains no constants"),
         ("other.pb", lambda whole: graph({"dense/kernel": np.ones((2, 2))}), "no architecture known"),
         ("w.bin", lambda whole: whole, r"suffix '\.bin'"),
         ("cut.npz", lambda whole: b"PK\x03\x04", r"not a complete \.npz"),

@@ -95,7 +95,7 @@ def test_convert_tells_what_is_missing(references: Path, tmp_path: Path) -> None
     variables = {name.removesuffix(":0"): value for name, value in keras_arrays(references).items()}
     without = {name: value for name, value in variables.items() if not name.startswith("dense")}
     np.savez(tmp_path / "trunk.npz", **without)
-    with pytest.raises(WeightsError, match="without a dense layer of ten scores nothing"):
+    with pytest.raises(WeightsError, match="without a dense layer of ten outputs cannot score"):
         convert(tmp_path / "trunk.npz")
     without = {name: value for name, value in variables.items() if name != "block_3_expand_BN/gamma"}
     np.savez(tmp_path / "torn.npz", **without)

@@ -72,7 +72,7 @@ def test_corrupt_pictures_are_reported_left_out_and_counted(folder):
 def test_a_folder_of_nothing_else_is_an_error(tmp_path):
     with pytest.raises(DatasetError, match="none: no such folder"):
         training_images(tmp_path / "none")
-    with pytest.raises(DatasetError, match=r"no picture in it or below \(\.bmp"):
+    with pytest.raises(DatasetError, match=r"contains no pictures, not even in subfolders \(\.bmp"):
         training_images(tmp_path)
     (tmp_path / "x.png").write_bytes(b"nonsense")
     with pytest.raises(DatasetError, match=r"none of 1 pictures can be read; the first: left out: .*x\.png"):
@@ -171,7 +171,7 @@ def test_pictures_smaller_than_a_patch(folder):
     )
     assert patches.batch((0, 0), 1).low.shape[2:] in {(8, 8), (17, 17)}
     with pytest.raises(
-        DatasetError, match=r"a\.png: 90x70 pixels, and no picture is larger; patches of x4 take 192x192"
+        DatasetError, match=r"a\.png: is the largest picture, with 90x70 pixels; x4 patches need 192x192"
     ):
         Patches(pictures(folder), (4,), (1,), (48,))
 

@@ -66,14 +66,14 @@ def test_half_a_folder_is_told(tmp_path: Path) -> None:
     folder = write_tid(tmp_path)
     for name in ("I01_01_2.BMP", "I02_01_1.bmp"):
         (folder / "Distorted_Images" / name).unlink()
-    with pytest.raises(DatasetError, match=r"2 of 6 scored pictures are missing, i01_01_2\.bmp the first"):
+    with pytest.raises(DatasetError, match=r"2 of 6 scored pictures are missing; the first is i01_01_2\.bmp"):
         read_tid2013(folder)
 
 
 def test_missing_parts_are_told(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no distorted_images"):
         read_tid2013(tmp_path)
-    with pytest.raises(DatasetError, match="not laid out as TID2013 is"):
+    with pytest.raises(DatasetError, match="not laid out like TID2013"):
         read_opinions(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         read_opinions(tmp_path / "absent")
@@ -84,7 +84,7 @@ def test_missing_parts_are_told(tmp_path: Path) -> None:
     [
         ("i01_01_1 5.5", "row 2: 2 columns"),
         ("i01_01 5.5 0.1", "row 2: i01_01 is not a name"),
-        ("i01_01_1 x 0.1", "row 2: x or 0.1 is no number"),
+        ("i01_01_1 x 0.1", "row 2: x or 0.1 is not a number"),
         ("i01_01_1 9.5 0.1", "row 2: mean 9.5"),
         ("i01_01_1 5.5 nan", "row 2: .*deviation nan"),
     ],
@@ -114,7 +114,7 @@ def test_bmp_cut_short_or_of_another_kind_is_told(tmp_path: Path) -> None:
     image = np.zeros((11, 13, 3), np.uint8)
     write_bmp(tmp_path / "a.bmp", image)
     whole = (tmp_path / "a.bmp").read_bytes()
-    for content, complaint in ((whole[:300], "cut short"), (whole[:20], "no BMP"), (b"P6" + whole[2:], "24-bit BMP")):
+    for content, complaint in ((whole[:300], "cut short"), (whole[:20], "too few"), (b"P6" + whole[2:], "24-bit BMP")):
         (tmp_path / "b.bmp").write_bytes(content)
         with pytest.raises(DatasetError, match=complaint):
             read_bmp(tmp_path / "b.bmp")

@@ -139,7 +139,7 @@ def test_what_cannot_be_chosen(arguments, message):
 def test_bf16_follows_the_processor(monkeypatch):
     monkeypatch.setattr(hardware, "bf16_instructions", lambda: None)
     assert Engine("openvino").precision == "fp32"
-    with pytest.raises(ConfigError, match="precision bf16 is not one that openvino runs well on this machine"):
+    with pytest.raises(ConfigError, match="precision bf16 does not run well with openvino on this machine"):
         Engine("openvino", precision="bf16")
     monkeypatch.setattr(hardware, "bf16_instructions", lambda: "AMX")
     assert Engine("openvino").precision == "bf16"
@@ -258,5 +258,5 @@ def test_one_engine_for_several_upscalers(tiny, photo_like):
     engine = Engine(available("onnxruntime"), device="cpu", threads=1)
     first, second = (Upscaler(tiny, engine=engine) for _ in range(2))
     np.testing.assert_array_equal(first.upscale(photo_like, 2), second.upscale(photo_like, 2))
-    with pytest.raises(ConfigError, match="both given; give one of them"):
+    with pytest.raises(ConfigError, match="both given; give only one of them"):
         Upscaler(tiny, engine=engine, threads=1)

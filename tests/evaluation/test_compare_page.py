@@ -167,7 +167,7 @@ def test_pictures_and_folders_are_read(tmp_path):
     assert "Reference" not in load_entries(alone, None, 4)[0].versions
     with pytest.raises(DatasetError, match="larger by less than the scale"):
         load_entries(alone, tmp_path / "truth/baby.png", 2)
-    with pytest.raises(ConfigError, match="two pictures or more"):
+    with pytest.raises(ConfigError, match="at least two pictures"):
         load_entries({"a": tmp_path / "a"}, None, 4)
     with pytest.raises(ConfigError, match="of the same kind"):
         load_entries(alone, tmp_path / "truth", 4)

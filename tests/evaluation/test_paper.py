@@ -188,7 +188,7 @@ def test_a_picture_that_is_not_given_and_a_region_outside_are_explained(pictures
         figures.strips("fig1", find_datasets(pictures / "eusr", 4), [])
     table = pictures / "figures.csv"
     table.write_text(table.read_text().replace("10,20", "60,20"))
-    with pytest.raises(ConfigError, match="reaches out of its picture of 100x80"):
+    with pytest.raises(ConfigError, match="extends beyond its picture of 100x80"):
         figures.strips("fig1", find_datasets(pictures / "Made", 4), [])
 
 

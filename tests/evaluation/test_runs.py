@@ -46,7 +46,7 @@ def test_methods_of_one_run_stay_as_they_are():
 def test_runs_that_have_no_mean_are_explained(labels):
     methods = [Method(label, "model") for label in labels]
     measured = [row for label in labels for row in rows(label, 1.0)]
-    with pytest.raises(ConfigError, match=r"a#\.\.\.: give two runs or more"):
+    with pytest.raises(ConfigError, match=r"a#\.\.\.: give at least two runs"):
         with_means_of_runs(measured, methods)
 
 

@@ -302,7 +302,7 @@ def test_what_a_format_cannot_hold_is_refused_first(
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("out", "no suffix"), ("out.bmp", ".bmp: not a format"), ("out.heic", "HEIF is read but not written; take .avif")],
+    [("out", "no suffix"), ("out.bmp", ".bmp: not a format"), ("out.heic", "HEIF is read but not written; use .avif")],
 )
 def test_suffixes_that_are_not_written(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(ImageError, match=says):

@@ -122,7 +122,7 @@ def of_twelve_bits() -> bytes:
 )  # fmt: skip
 def test_codings_that_a_build_lacks_are_not_called_damage(data: bytes) -> None:
     said = refusal(data)
-    assert "coded in a way that this build of libvips does not support" in said
+    assert "uses an encoding that this build of libvips does not support" in said
     assert "damaged" not in said
 
 

@@ -115,7 +115,7 @@ def test_truth_needs_no_gradient_and_upscaled_gets_one() -> None:
 
 def test_missing_networks_are_named() -> None:
     truth = torch.zeros(1, 3, 2, 2)
-    with pytest.raises(ConfigError, match="the adversarial loss has a weight and there is no discriminator"):
+    with pytest.raises(ConfigError, match="the adversarial loss has a weight, but there is no discriminator"):
         table.generator_terms(truth, [truth], PAPER)
     with pytest.raises(ConfigError, match="no subjective network"):
         table.generator_terms(truth, [truth], {**PAPER, "adversarial": 0}, {"aesthetic": predict})

@@ -29,7 +29,7 @@ def test_ranks_by_hand() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "complaint"),
     [
-        ([1, 2], [1, 2, 3], "one length"),
+        ([1, 2], [1, 2, 3], "the same length"),
         ([1], [1], "at least 2"),
         ([1, 1], [1, 2], "all 2 values"),
         ([1, np.nan], [1, 2], "finite"),

@@ -207,7 +207,7 @@ def test_start_weights_are_wanted_and_checked(photos, cache, vgg, start):
         ("srresnet-mse", {"pixel_kind": "l3"}, "'l3' is not one of l1, mse, low-frequency"),
         ("srresnet-mse", {"pixel_kind": "low-frequency", "patches": [4]}, "smaller than the 21x21 blur"),
         ("srresnet-mse", {"adversarial": 1.0, "patches": [3]}, "patch 12 is smaller than the 16"),
-        ("mdsr", {"adversarial": 1.0}, "wants a single scale"),
+        ("mdsr", {"adversarial": 1.0}, "needs a single scale"),
         ("edsr", {"blocks": 0}, "blocks is 0"),
         ("srresnet-vgg22", {"feature_layer": "conv9_1"}, "'conv9_1' is not one of VGG19's"),
     ],
@@ -223,7 +223,7 @@ def test_a_file_that_is_no_vgg(photos, cache, start):
 
 
 def test_pictures_smaller_than_a_patch(photos, cache):
-    with pytest.raises(DatasetError, match="patches of x4 take 256x256"):
+    with pytest.raises(DatasetError, match="x4 patches need 256x256"):
         prepared("edsr", photos, cache, patches=[64])
 
 

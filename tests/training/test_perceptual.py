@@ -138,15 +138,21 @@ def test_recipes_are_whole(file: Path) -> None:
         ({"reduced_share": 1.5}, "reduced_share 1.5 is not within"),
         ({"discriminator_layers": 5}, "discriminator_layers 5 is not an even number"),
         ({"init": ""}, "init is ''"),
-        ({"late_share": 0.5, "patch": 24}, "late_share wants a run of steps, not of hours, and verdict 'position'"),
-        ({"late_share": 0.5, "patch": 24, "verdict": "position", "hours": 2.0}, "late_share wants a run of steps"),
+        (
+            {"late_share": 0.5, "patch": 24},
+            "late_share needs a run limited by steps, not hours, and verdict 'position'",
+        ),
+        (
+            {"late_share": 0.5, "patch": 24, "verdict": "position", "hours": 2.0},
+            "late_share needs a run limited by steps",
+        ),
         ({"late_patch": 12}, "late_patch 12 is not a positive multiple of 8"),
         ({"draw": "size"}, "draw 'size' is not one of area, picture"),
         ({"momentum": 1.0}, "momentum 1.0 is not below 1"),
         ({"jitter": 5, "verdict": "position"}, "jitter 5 is not a multiple of 8"),
         ({"jitter": 8}, "jitter 8 is not .* with verdict 'position'"),
         ({"jitter": 8, "patch": 8, "verdict": "position"}, "jitter 8 is not .* leaves 32 pixels of four times patch 8"),
-        ({"map_layers": (3, 19)}, r"map_layers \[3, 19\] are not some of MobileNetV2's"),
+        ({"map_layers": (3, 19)}, r"map_layers \[3, 19\] must be chosen from MobileNetV2's"),
         ({"grain": -0.5}, "grain = -0.5 is negative"),
         ({"weight_adversarial": -1.0}, "weight_adversarial = -1.0 is negative"),
     ],
@@ -407,7 +413,7 @@ def test_a_predictor_of_the_other_kind_is_refused(make: Any, start: dict[str, st
     stored = weights.load(start["subjective"])
     relabelled = dataclasses.replace(stored.metadata, lineage="subjective-1")
     weights.save(weights.Weights(stored.tensors, relabelled), tmp_path / "other.safetensors", half=False)
-    with pytest.raises(WeightsError, match="a predictor of subjective scores where one of aesthetic scores is wanted"):
+    with pytest.raises(WeightsError, match="predicts subjective scores, but a predictor of aesthetic scores is needed"):
         make(aesthetic=str(tmp_path / "other.safetensors"))
 
 

@@ -160,7 +160,7 @@ def test_learns_and_ships_what_it_learnt(trunk: str, tmp_path: Path) -> None:
     network = load_predictor(str(tmp_path / "best.safetensors"), "subjective")
     assert isinstance(network, NIMA)
     assert not network.training
-    with pytest.raises(WeightsError, match="a predictor of subjective scores where one of aesthetic scores is wanted"):
+    with pytest.raises(WeightsError, match="predicts subjective scores, but a predictor of aesthetic scores is needed"):
         load_predictor(str(tmp_path / "best.safetensors"), "aesthetic")
 
 
@@ -311,7 +311,7 @@ def test_phases_refuse_what_they_cannot_use(tmp_path: Path) -> None:
         subjective.prepare(recipes.build(SubjectiveRecipe, {"ladders": 1}), [tmp_path])
     with pytest.raises(ConfigError, match="takes no validation folder"):
         aesthetic.prepare(recipes.build(AestheticRecipe, {}), [tmp_path], validation=tmp_path)
-    with pytest.raises(ConfigError, match="AVA is one"):
+    with pytest.raises(ConfigError, match="AVA is a single folder"):
         aesthetic.prepare(recipes.build(AestheticRecipe, {}), [tmp_path, tmp_path])
-    with pytest.raises(DatasetError, match="TID2013 is laid out as"):
+    with pytest.raises(DatasetError, match="TID2013's layout is"):
         subjective.prepare(recipes.build(SubjectiveRecipe, {}), [tmp_path / "absent"])

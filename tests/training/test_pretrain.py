@@ -82,7 +82,7 @@ def test_the_command_trains_and_goes_on(monkeypatch, photos, tmp_path, capsys):
     assert trained.metadata.lineage.startswith("eusr-")
     assert run(monkeypatch, arguments(photos, tmp_path, steps="8")) == 0
     said = capsys.readouterr()
-    assert "going on from step 6" in said.err
+    assert "resuming from step 6" in said.err
     assert "steps was 6 before, and is 8 now" in said.err
     assert weights.load(tmp_path / "last.safetensors").metadata.lineage == trained.metadata.lineage
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -95,7 +95,7 @@ def test_worn_inputs_teach_clean_targets(monkeypatch, photos, tmp_path, capsys):
     capsys.readouterr()
     assert run(monkeypatch, arguments(photos, tmp_path, "--set", table, steps="4")) == 0
     said = capsys.readouterr().err
-    assert "going on from step 2" in said
+    assert "resuming from step 2" in said
     assert "wear was" not in said
 
     wear = Wear(clean=0.0, noise=1.0, noise_sigma=(9.0, 9.0), saved=0.0, blur=0.0, filter=0.0)
@@ -134,7 +134,7 @@ def test_start_weights_hand_on_their_lineage(monkeypatch, photos, tmp_path):
         (lambda c: [*c, "--init", "eusr"], "eusr: weights with features 64, but the recipe has 4"),
         (lambda c: [*c, "--time-budget", "soon"], "--time-budget soon: not a positive time"),
         (lambda c: [*c, "--device", "tpu"], "device 'tpu' is not one of auto, cpu, cuda"),
-        (lambda c: [*c, "--set", "patches=[8,48]"], "patches of x4 take 192x192"),
+        (lambda c: [*c, "--set", "patches=[8,48]"], "x4 patches need 192x192"),
         (lambda c: [*c, "--validation", "none"], "none: no such folder"),
         (lambda c: ["train", "lunch", *c[2:]], "phase 'lunch' is not one of eusr"),
     ],

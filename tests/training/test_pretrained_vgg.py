@@ -93,7 +93,7 @@ def test_a_connection_that_ends_halfway(server, tmp_path):
 
 
 def test_no_such_file_on_the_server(server, tmp_path):
-    with pytest.raises(WeightsError, match=r"cannot be downloaded \(Not Found\); fetch it where"):
+    with pytest.raises(WeightsError, match=r"cannot be downloaded \(Not Found\); download it on"):
         fetch(address(server, "vgg19-dcbb9e9d.pth"), tmp_path, report=silent)
 
 

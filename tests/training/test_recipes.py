@@ -45,7 +45,7 @@ def test_the_recipe_that_ships():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"crop_boarder": 4}, "unknown key 'crop_boarder'; known are batch"),
+        ({"crop_boarder": 4}, "unknown key 'crop_boarder'; known keys are batch"),
         ({"learning_rate": -1e-4}, "learning_rate = -0.0001 is negative"),
         ({"learning_rate": float("nan")}, "learning_rate = nan is negative or not finite"),
         ({"odds": [1, -1, 1]}, "odds = -1.0 is negative"),
@@ -54,8 +54,8 @@ def test_the_recipe_that_ships():
         ({"batch": True}, "batch = True is not of type int"),
         ({"steps": "many"}, "steps = 'many' is not of type int"),
         ({"scales": 4}, r"scales = 4 is not of type tuple"),
-        ({"scales": [2, 3, 4]}, r"scales \[2, 3, 4\] are not some of 2, 4 and 8"),
-        ({"scales": [2, 2, 4]}, "are not some of 2, 4 and 8, each once"),
+        ({"scales": [2, 3, 4]}, r"scales \[2, 3, 4\] must be chosen from 2, 4 and 8"),
+        ({"scales": [2, 2, 4]}, "must be chosen from 2, 4 and 8, each at most once"),
         ({"patches": [48]}, "patches has 1 values for 3 scales"),
         ({"odds": [0, 0, 0]}, "odds must not all be 0"),
         ({"schedule": "linear"}, "schedule 'linear' is not one of constant, halving, cosine"),
@@ -97,7 +97,7 @@ def test_a_table_of_its_own(tmp_path):
     assert load(EusrRecipe, tmp_path / "r.toml").wear == Wear()
     for text, message in (
         ("noise = 2.0", r"r\.toml, table wear: noise = 2.0 is not within 0..1"),
-        ("grain = 2.0", r"r\.toml, table wear: unknown key 'grain'; known are blur, "),
+        ("grain = 2.0", r"r\.toml, table wear: unknown key 'grain'; known keys are blur, "),
         ("saved = 'yes'", r"r\.toml, table wear: saved = 'yes' is not of type float"),
     ):
         (tmp_path / "r.toml").write_text(f"[wear]\n{text}\n")

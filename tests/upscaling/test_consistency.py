@@ -174,7 +174,7 @@ def test_blend_levels_by_hand() -> None:
     pictures = {level: np.full((1, 5, 1), value, np.uint8) for level, value in ((0.0, 0), (0.5, 100), (1.0, 120))}
     strengths = np.array([[0, 0.25, 0.5, 0.75, 1]], np.float32)
     assert blend_levels(pictures, strengths)[0, :, 0].tolist() == [0, 50, 100, 110, 120]
-    with pytest.raises(ConfigError, match="not enclosed"):
+    with pytest.raises(ConfigError, match="outside the range"):
         blend_levels({0.5: pictures[0.5]}, strengths)
 
 

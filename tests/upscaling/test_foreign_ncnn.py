@@ -73,7 +73,7 @@ def test_models_that_people_have(package, file, scale, photo_like):
     [
         ("", "does not begin with 7767517"),
         ("this is text", "does not begin with 7767517"),
-        ("7767517\n", "second line is not the numbers of layers and blobs"),
+        ("7767517\n", "second line does not give the numbers of layers and blobs"),
         (DOUBLE.rsplit("Interp")[0], "has 1 layers, and its second line says 2: cut short or edited"),
         (DOUBLE.replace("1 1 data out", "1 one data out"), "line 4 is not a layer: Interp up 1 one data out"),
         (DOUBLE.replace("1 1 data out", "1 1 date out"), "layer up takes date, which no layer before it makes"),
@@ -101,7 +101,7 @@ def test_weights_that_are_missing_or_cut_short(tmp_path, capfd):
             Upscaler(pair(tmp_path, param, content[:length]))
         assert "\n" not in str(caught.value)
     (tmp_path / "model.bin").unlink()
-    with pytest.raises(WeightsError, match=r"model\.bin: no such file; ncnn's models are two"):
+    with pytest.raises(WeightsError, match=r"model\.bin: no such file; an ncnn model is two files"):
         Upscaler(tmp_path / "model.param")
     assert capfd.readouterr() == ("", "")
 

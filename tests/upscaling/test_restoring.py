@@ -115,7 +115,7 @@ def test_corners_by_name_and_models_without_the_dial_stay_as_they_are(tmp_path: 
         Upscaler("small-worn").upscale(worn(), 2), Upscaler("small", restore=1, strength=0).upscale(worn(), 2)
     )
     assert not Upscaler(weights.load("small"), restore=0).decides
-    with pytest.raises(ConfigError, match=r"restore is a dial of the packaged models \(small\), not of"):
+    with pytest.raises(ConfigError, match=r"restore works only with the packaged models \(small\), not with"):
         Upscaler(weights.load("small"), restore=0.5)
 
 

@@ -260,7 +260,7 @@ def test_sizes_that_cannot_be(upscaler, photo_like, wish, message):
         ({"tile": 8}, "tile 8 is smaller than the minimum, 16"),
         ({"max_memory": 0}, "max_memory 0 is not a positive number of bytes"),
         ({"strength": 1.5}, r"strength 1.5 is not within 0..1"),
-        ({"strength": 0.5}, r"strength is a dial of the packaged models \(eusr, swift\), not of tiny"),
+        ({"strength": 0.5}, r"strength works only with the packaged models \(eusr, swift\), not with tiny"),
     ],
 )
 def test_arguments_out_of_range(tiny, arguments, message):
@@ -412,7 +412,7 @@ class TestStrength:
     def test_what_cannot_be_blended_in_pixels(self, pair):
         with pytest.raises(ConfigError, match="strength 2 is not within"):
             blend(pair[0], pair[1], 2)
-        with pytest.raises(ConfigError, match=r"strength is a dial of the packaged models .*, not of a blend of"):
+        with pytest.raises(ConfigError, match=r"strength works only with the packaged models .*, not with a blend of"):
             Upscaler(blend(pair[0], pair[1], pixels=True), strength=0.5)
         numbers = {**pair[1].metadata.numbers, "scales": [8]}
         tensors = {name: value for name, value in pair[1].tensors.items() if ".x2." not in name and ".x4." not in name}

@@ -55,9 +55,9 @@ def test_a_table_is_written_as_it_is_read(tmp_path: Path) -> None:
         ("quality,50,1\nnoise,1\nblur,1,0\n", "not lines of kind, at, restore"),
         ("quality,50,x\nnoise,1,0\nblur,1,0\n", "not lines of kind, at, restore"),
         ("quality,50,nan\nnoise,1,0\nblur,1,0\n", "quality has no knots, or some that are not numbers"),
-        ("quality,50,0\nquality,90,1\nnoise,1,0\nblur,1,0\n", "quality must have rising numbers"),
-        ("quality,50,1\nnoise,2,0\nnoise,1,1\nblur,1,0\n", "noise must have rising numbers"),
-        ("quality,50,1.2\nnoise,1,0\nblur,1,0\n", "restore within 0..1"),
+        ("quality,50,0\nquality,90,1\nnoise,1,0\nblur,1,0\n", "quality must have increasing numbers"),
+        ("quality,50,1\nnoise,2,0\nnoise,1,1\nblur,1,0\n", "noise must have increasing numbers"),
+        ("quality,50,1.2\nnoise,1,0\nblur,1,0\n", "restore values within 0..1"),
     ],
 )
 def test_a_mistake_in_a_table_is_named(tmp_path: Path, lines: str, message: str) -> None:

@@ -102,4 +102,5 @@ class _Buffered:
                 kept.append(bytes([length]) * with_lengths + self.read(length))
             else:
                 kept = None
+                self.skip(length)
         return None if kept is None else b"".join(kept)
