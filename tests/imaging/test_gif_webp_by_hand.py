@@ -164,3 +164,10 @@ def test_without_metadata_a_webp_stays_as_it_is() -> None:
     stream = io.BytesIO(data)
     webp_chunks.finish(stream, PictureMetadata(dpi=(72, 72)), (2, 2), alpha=True)
     assert stream.getvalue() == data
+
+
+def test_a_comment_beyond_the_budget_leaves_what_follows_in_step() -> None:
+    long = comment(*[b"\x2c" * 200] * 3)  # bytes that begin an image, were they taken for blocks
+    found = of_gif(gif(image(), long, comment(b"short"), image()), budget=300)
+    assert found.frames == 2
+    assert b"short" in (found.comment or b"")

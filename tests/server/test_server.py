@@ -122,7 +122,7 @@ def test_events_tell_progress_to_the_end(slow):
         ({"strength": 1.5}, "strength"),
         ({"format": "exe"}, "format"),
         ({"format": "../../x"}, "format"),
-        ({"colour": "red"}, "colour: .*known are scale"),
+        ({"colour": "red"}, "colour: .*known keys are scale"),
     ],
 )
 def test_bad_options_are_named(api, png, fields, words):

@@ -71,7 +71,7 @@ def parse(fields: dict[str, str]) -> Options:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][:1])
-        known = f"; known are {', '.join(Options.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        known = f"; known keys are {', '.join(Options.model_fields)}" if first["type"] == "extra_forbidden" else ""
         raise ProblemError(422, f"{where}: {first['msg']}{known}") from None
     if len(options.size()) > 1:
         raise ProblemError(422, f"{' and '.join(options.size())} were given; the size takes one of them")
