@@ -167,7 +167,7 @@ def test_without_metadata_a_webp_stays_as_it_is() -> None:
 
 
 def test_a_comment_beyond_the_budget_leaves_what_follows_in_step() -> None:
-    long = comment(*[b"\x2c" * 200] * 3)  # bytes that begin an image, were they taken for blocks
+    long = comment(*[bytes(200)] * 3)  # zeros, which end a block where a length is expected
     found = of_gif(gif(image(), long, comment(b"short"), image()), budget=300)
     assert found.frames == 2
     assert b"short" in (found.comment or b"")
