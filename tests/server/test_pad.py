@@ -91,6 +91,7 @@ def test_two_axes_are_a_pad_that_works(browser, duo, tmp_path, viewport, scheme)
     photo.write_bytes(worn())
     decided = duo.post("/v1/restore", files={"image": ("worn.jpg", photo.read_bytes())}).json()["restore"]
     assert 0.5 < decided <= 1
+    expect(page.locator("#restore-reason")).to_have_text("auto: as much as each photo needs")
     height = rectangle(page, "#dial")[3]
     pick(page, photo)
     expect(page.locator("#strength-value")).to_have_text(f"auto ({AUTO:.2f})")
