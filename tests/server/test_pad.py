@@ -15,7 +15,7 @@ pytest.importorskip("axe_playwright_python.sync_playwright", reason="wants axe, 
 import handlers  # noqa: E402
 from live import serving  # noqa: E402
 from PIL import Image  # noqa: E402
-from tabs import DESK, PHONE, closed, made, no_findings, opened, pick, shoot  # noqa: E402
+from tabs import DESK, PHONE, closed, made, no_findings, opened, pick, rectangle, shoot  # noqa: E402
 
 from fourpass import Upscaler, weights  # noqa: E402
 from fourpass.imaging import files  # noqa: E402
@@ -91,10 +91,13 @@ def test_two_axes_are_a_pad_that_works(browser, duo, tmp_path, viewport, scheme)
     photo.write_bytes(worn())
     decided = duo.post("/v1/restore", files={"image": ("worn.jpg", photo.read_bytes())}).json()["restore"]
     assert 0.5 < decided <= 1
+    expect(page.locator("#restore-reason")).to_have_text("auto: as much as each photo needs")
+    height = rectangle(page, "#dial")[3]
     pick(page, photo)
     expect(page.locator("#strength-value")).to_have_text(f"auto ({AUTO:.2f})")
     expect(page.locator("#restore-value")).to_have_text(f"auto ({decided:.2f})")
     expect(page.locator("#preview-compare .after img")).to_be_visible()
+    assert rectangle(page, "#dial")[3] == pytest.approx(height, abs=1)  # what is found out moves nothing
     places = "node => [node.style.left, node.style.top].map(parseFloat)"
     auto = [100 * AUTO, 100 * (1 - decided)]
     assert page.eval_on_selector(".pad .dot", places) == pytest.approx(auto)

@@ -338,6 +338,7 @@ def test_what_is_done_stays_done_and_what_is_added_while_it_runs_is_done_too(tab
     expect(tab.get_by_role("button", name="Download late.png")).to_be_visible()
     assert len(sent) == 3
     expect(tab.locator("#run")).to_have_attribute("aria-disabled", "true")
+    expect(tab.locator("#run")).to_have_text("Upscale")
     tab.click("#run", force=True)
     tab.wait_for_timeout(300)
     assert len(sent) == 3
@@ -439,6 +440,8 @@ def test_before_it_starts_it_says_what_comes_out_and_warns(tab, photo, folder):
     tab.select_option("#mode", "sensible")
     expect(tab.locator("#photos li")).to_contain_text("becomes 2000×1800")
     expect(tab.locator("#photos .warning")).to_be_hidden()
+    pick(tab, photo, photo)
+    expect(tab.locator("#total")).to_have_text(re.compile(r"^3 photos, about \d+ (s|min)$"))
 
 
 def test_progress_moves_and_time_is_told_for_small_photos(tab, slow):

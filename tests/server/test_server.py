@@ -359,6 +359,13 @@ def test_the_document_describes_every_form_and_every_kind_of_answer(api):
     }
     assert fields["/v1/view"] == fields["/v1/restore"] == {"image"}
     assert fields["/v1/preview"] == fields["/v1/jobs"] == fields["/v1/upscale"]
+    for calls in paths.values():
+        for call in calls.values():
+            for status, answer in call["responses"].items():
+                assert status[0] == "2" or "application/problem+json" in answer["content"], (
+                    call["operationId"],
+                    status,
+                )
     kinds = {
         path: calls["get"]["responses"]["200"]["content"].keys() for path, calls in paths.items() if "get" in calls
     }

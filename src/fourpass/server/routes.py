@@ -84,7 +84,7 @@ def add_jobs(app: FastAPI) -> None:
             raise ProblemError(404, "there is no such job, or it was removed since")
         return job
 
-    @app.get("/v1/jobs/{id}", response_model=JobState, responses=problems.documented(*problems.GUARDED, 404))
+    @app.get("/v1/jobs/{id}", response_model=JobState, responses=problems.documented(*problems.GUARDED, 404, 422))
     async def job_state(id: str) -> JobState:
         """Say how far a job is."""
         return _state(find(id))
@@ -97,7 +97,7 @@ def add_jobs(app: FastAPI) -> None:
                 "description": "States of the job, each as a server-sent event.",
                 "content": {"text/event-stream": {}},
             },
-            **problems.documented(*problems.GUARDED, 404),
+            **problems.documented(*problems.GUARDED, 404, 422),
         },
     )
     async def job_events(id: str) -> StreamingResponse:
@@ -127,7 +127,7 @@ def add_jobs(app: FastAPI) -> None:
         file = job.folder / job.report["file"]
         return FileResponse(file, media_type=job.report["media_type"], headers=_disposition(job))
 
-    @app.delete("/v1/jobs/{id}", status_code=204, responses=problems.documented(*problems.GUARDED, 404))
+    @app.delete("/v1/jobs/{id}", status_code=204, responses=problems.documented(*problems.GUARDED, 404, 422))
     async def delete_job(id: str) -> Response:
         """Cancel a job if it is not over, and remove it and its result."""
         app.state.jobs.forget(find(id))
@@ -138,7 +138,7 @@ def add_jobs(app: FastAPI) -> None:
         response_class=FileResponse,
         responses={
             200: {"description": "The upload.", "content": {"application/octet-stream": {}}},
-            **problems.documented(*problems.GUARDED, 404),
+            **problems.documented(*problems.GUARDED, 404, 422),
         },
     )
     async def job_source(id: str) -> FileResponse:
@@ -151,7 +151,7 @@ def add_jobs(app: FastAPI) -> None:
     @app.get(
         "/v1/jobs/{id}/view",
         response_class=Response,
-        responses={**preview_routes.PNG, **problems.documented(*problems.GUARDED, 404, 409, 429, 504)},
+        responses={**preview_routes.PNG, **problems.documented(*problems.GUARDED, 404, 409, 422, 429, 504)},
     )
     async def job_view(id: str, request: Request) -> Response:
         """Return the result as a PNG that any browser shows, at most 40 megapixels."""
@@ -165,7 +165,7 @@ def add_jobs(app: FastAPI) -> None:
         response_class=StreamingResponse,
         responses={
             200: {"description": "The results.", "content": {"application/zip": {}}},
-            **problems.documented(*problems.GUARDED, 404),
+            **problems.documented(*problems.GUARDED, 404, 422),
         },
     )
     async def archive_of(id: list[str] = Query(max_length=1000)) -> StreamingResponse:

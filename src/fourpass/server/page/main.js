@@ -69,7 +69,7 @@ function draw() {
   const busy = photos.filter((photo) => photo.busy);
   const done = photos.filter((photo) => photo.state === "done");
   $("queue").hidden = $("actions").hidden = !photos.length;
-  $("run").textContent = running ? "Stop" : wanted.length === 1 ? "Upscale" : `Upscale ${wanted.length} photos`;
+  $("run").textContent = running ? "Stop" : wanted.length > 1 ? `Upscale ${wanted.length} photos` : "Upscale";
   $("run").ariaDisabled = !running && !wanted.length;
   const times = [...wanted.map((photo) => photo.plan?.seconds), ...busy.map((photo) => photo.left)];
   const known = times.length && times.every((seconds) => seconds != null);

@@ -89,7 +89,7 @@ function draw() {
     const free = values[dial.name] == null;
     range.value = position(dial);
     output.textContent = free ? `auto (${usual(dial).toFixed(2)})` : position(dial).toFixed(2);
-    reason.textContent = found[dial.name] ? `auto: ${found[dial.name].reason}` : "";
+    reason.textContent = found[dial.name] ? `auto: ${found[dial.name].reason}` : dial.name === "restore" ? "auto: as much as each photo needs" : "";
     auto.setAttribute("aria-pressed", free);
   }
   if (dials.length < 2) return;

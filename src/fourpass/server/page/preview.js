@@ -82,7 +82,7 @@ function draw() {
   canvas.height = Math.round(picture.height * shrink);
   const context = canvas.getContext("2d");
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  for (const [colour, width] of [["#000", 4], ["#fff", 2]]) {
+  for (const [colour, width] of [["#000", 8], ["#fff", 4]]) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.strokeRect(frame.x * shrink, frame.y * shrink, frame.width * shrink, frame.height * shrink);
