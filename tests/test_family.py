@@ -61,7 +61,7 @@ def test_positions_out_of_reach(packaged):
         found.weights({"restore": 1.5})
     (packaged / "a-both.safetensors").unlink()
     np.testing.assert_array_equal(family.families()["a"].weights({"restore": 0.5}).tensors["t"], 6.0)
-    with pytest.raises(ConfigError, match="a has no weights that are perceptual and cleaned; take 0 on one"):
+    with pytest.raises(ConfigError, match="a has no weights that are perceptual and cleaned; set one of its dials to 0"):
         family.families()["a"].weights({"restore": 0.5, "strength": 0.5})
     (packaged / "a-clean.safetensors").unlink()
     assert family.families()["a"].axes == ("strength",)

@@ -149,7 +149,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, capsys):
         ("cut.pb", lambda whole: whole[: len(whole) // 2], "not a complete GraphDef|values, but its shape"),
         ("text.pb", lambda whole: b"this is not a graph", "not a complete GraphDef"),
         ("empty.pb", lambda whole: b"", "contains no constants"),
-        ("other.pb", lambda whole: graph({"dense/kernel": np.ones((2, 2))}), "no architecture known"),
+        ("other.pb", lambda whole: graph({"dense/kernel": np.ones((2, 2))}), "not belong to any known architecture"),
         ("w.bin", lambda whole: whole, r"suffix '\.bin'"),
         ("cut.npz", lambda whole: b"PK\x03\x04", r"not a complete \.npz"),
         ("cut.safetensors", lambda whole: whole[:9], "not a complete safetensors"),

@@ -198,7 +198,7 @@ def test_evaluation_takes_a_pth_file(references, tmp_path):
 @pytest.mark.parametrize(
     ("file", "lost", "message"),
     [
-        ("edsr_x4", "tail.0.", "of no architecture known"),
+        ("edsr_x4", "tail.0.", "not belong to any known architecture"),
         ("edsr_x4", "body.", "has no tensor named like body"),
         ("mdsr", "upsample.1", r"has no tensor named like upsample\.1\.0\.weight"),
     ],

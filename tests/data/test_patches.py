@@ -99,7 +99,7 @@ def test_the_layout_of_div2k(tmp_path):
     assert [file.name for file in training_images(tmp_path / "DIV2K" / "DIV2K_valid_HR")] == ["0801.png"]
     (tmp_path / "DIV2K" / "DIV2K_valid_HR" / "0801.png").unlink()
     (tmp_path / "DIV2K" / "DIV2K_valid_HR").rmdir()
-    with pytest.raises(DatasetError, match="no DIV2K_valid_HR; wanted"):
+    with pytest.raises(DatasetError, match="no DIV2K_valid_HR; expected"):
         training_images(tmp_path, ("train", "valid"))
 
 

@@ -165,7 +165,7 @@ def test_pictures_and_folders_are_read(tmp_path):
     )
     alone = {"a": tmp_path / "a/baby.png", "b": tmp_path / "b/babyx4.png"}
     assert "Reference" not in load_entries(alone, None, 4)[0].versions
-    with pytest.raises(DatasetError, match="larger by less than the scale"):
+    with pytest.raises(DatasetError, match="larger only by less than the scale"):
         load_entries(alone, tmp_path / "truth/baby.png", 2)
     with pytest.raises(ConfigError, match="at least two pictures"):
         load_entries({"a": tmp_path / "a"}, None, 4)

@@ -78,7 +78,7 @@ def test_processes_measure_what_one_does(folder):
 
 
 def test_an_error_in_a_process_names_the_picture(folder):
-    with pytest.raises(DatasetError, match=r"Made/p0, Made: the result equals"):
+    with pytest.raises(DatasetError, match=r"Made/p0, Made: the result is identical to"):
         measure(folder, *parse_methods([str(folder)]), workers=2)
 
 
@@ -101,7 +101,7 @@ def test_results_of_another_size_are_refused(folder, tmp_path):
     save_picture(tmp_path / "p0.png", photo(0, 110, 106))
     (dataset,) = find_datasets(folder, 4)
     alone = type(dataset)(dataset.name, dataset.layout, dataset.pairs[:1])
-    with pytest.raises(DatasetError, match=r"is 106x110, its ground truth 212x220; is it a result of another scale"):
+    with pytest.raises(DatasetError, match=r"is 106x110, but its ground truth is 212x220; is it"):
         evaluate([alone], parse_methods([str(tmp_path)]), ["psnr"], MeasuringProtocol(4))
 
 

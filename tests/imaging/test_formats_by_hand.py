@@ -92,7 +92,7 @@ def test_suffixes() -> None:
         assert formats.of_suffix(suffix) == formats.of_path(f"a{'.' * (suffix[0] != '.')}{suffix}") == key
     with pytest.raises(ImageError, match="HEIF is read but not written"):
         formats.of_suffix(".heic")
-    with pytest.raises(ImageError, match=r"^no suffix: not a format that can be written; take one of .jpg"):
+    with pytest.raises(ImageError, match=r"^no suffix: not a format that can be written; use one of .jpg"):
         formats.of_suffix("")
     with pytest.raises(ImageError, match=r"^dir/a.xyz: .xyz: not a format that can be written"):
         formats.of_path("dir/a.xyz")

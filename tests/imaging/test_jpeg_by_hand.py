@@ -205,7 +205,7 @@ def test_a_file_without_an_end_is_mended_where_every_coefficient_came(
     found = scan(data)
     assert found.mended == complete
     assert view(found) == data + b"\xff\xd9" * complete
-    assert found.left_out == ["nothing but the end marker that the file lacks"] * complete
+    assert found.left_out == ["end marker (the input lacks it, and nothing else)"] * complete
 
 
 def test_a_scan_header_cut_short_is_not_whole() -> None:

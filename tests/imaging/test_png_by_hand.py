@@ -128,11 +128,11 @@ def test_damaged_chunks_are_named(chunk: tuple[bytes, bytes]) -> None:
 
 
 def test_chunks_of_others_are_named_animations_and_floods_refused() -> None:
-    assert scan((b"vpAg", b"x"), (b"a1b2", b"x")).unread == ["PNG chunk vpAg", "PNG chunks of no name"]
+    assert scan((b"vpAg", b"x"), (b"a1b2", b"x")).unread == ["PNG chunk vpAg", "unnamed PNG chunks"]
     with pytest.raises(ImageError, match="animated PNG"):
         scan((b"acTL", bytes(8)))
     assert scan(*[(b"tIME", b"")] * MOST_ASIDE).unread == []
-    with pytest.raises(ImageError, match="more than 20,000 chunks beside its pixels"):
+    with pytest.raises(ImageError, match="more than 20,000 chunks apart from its pixels"):
         scan(*[(b"tIME", b"")] * (MOST_ASIDE + 1))
 
 

@@ -49,7 +49,7 @@ def scan(stream: BinaryIO, budget: Budget) -> FoundParts:
         aside += name not in _PIXELS
         if aside > MOST_ASIDE:
             raise ImageError(
-                f"has more than {MOST_ASIDE:,} chunks besides its pixels", hint="open it and save it again"
+                f"has more than {MOST_ASIDE:,} chunks apart from its pixels", hint="open it and save it again"
             )
         if name in _PIXELS:
             parts.append((at - 8, 12 + length))
