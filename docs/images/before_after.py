@@ -19,7 +19,7 @@ from fourpass.imaging.resize import imresize
 
 # Photo, and the top left corner of the part that is shown.
 PARTS = {"chelsea.png": (72, 92), "astronaut.png": (48, 152), "coffee.png": (140, 240)}
-WORN = ("coins.png", (560, 840))  # gray, with traces of JPEG
+WORN = ("coins.png", (150, 420))  # gray, with traces of JPEG
 SIDE, GAP = 128, 4
 
 

@@ -37,7 +37,7 @@ class Upscaler:
     """A network that is ready to upscale pictures; safe to use from several threads at once.
 
     Args:
-        model: a packaged name (``eusr``, ``fourpass``), a ``.safetensors`` path, an ``.onnx`` path, weights, or a
+        model: a packaged name (``swift``, ``eusr``), a ``.safetensors`` path, an ``.onnx`` path, weights, or a
             `fourpass.blend` of two.
         engine: a `fourpass.Engine` to run on. Default: one made from `backend`, `device`, `precision` and `threads`.
         backend, device, precision, threads: see `fourpass.Engine`.
@@ -45,7 +45,7 @@ class Upscaler:
         max_memory: bytes that upscaling may use, beside the picture itself. Default: half of the free memory, up to
             a useful maximum. Each thread that upscales at the same time uses this much.
         strength: from 0 (faithful) to 1 (perceptual), for the packaged families. Default: what the weights say
-            (``eusr``: 0.9 at 4, 0 at 2 and 8); other models, and ``fourpass``, run unblended.
+            (``swift``: 0.5 at 4, ``eusr``: 0.9 at 4, both 0 at 2 and 8); other models run unblended.
         restore: from 0 (as it is) to 1 (cleaned of JPEG blocks, noise and blur), for the packaged families that have
             worn weights. ``auto``: as much as each picture needs, see `for_picture`; other models run unblended.
         wrap: treat the picture as a repeating texture: its left edge borders its right one. Exact at trained scales;
