@@ -61,7 +61,9 @@ def test_positions_out_of_reach(packaged):
         found.weights({"restore": 1.5})
     (packaged / "a-both.safetensors").unlink()
     np.testing.assert_array_equal(family.families()["a"].weights({"restore": 0.5}).tensors["t"], 6.0)
-    with pytest.raises(ConfigError, match="a has no weights that are perceptual and cleaned; set one of its dials to 0"):
+    with pytest.raises(
+        ConfigError, match="a has no weights that are perceptual and cleaned; set one of its dials to 0"
+    ):
         family.families()["a"].weights({"restore": 0.5, "strength": 0.5})
     (packaged / "a-clean.safetensors").unlink()
     assert family.families()["a"].axes == ("strength",)
@@ -79,5 +81,5 @@ def test_the_packaged_families():
         assert all(0 <= at <= 1 for positions in known.defaults.values() for at in positions.values())
     assert {name: known.defaults for name, known in found.items()} == {
         "eusr": {"strength": {2: 0.0, 4: 0.9, 8: 0.0}},
-        "swift": {},
+        "swift": {"strength": {2: 0.0, 4: 0.5, 8: 0.0}},
     }

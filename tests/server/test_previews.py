@@ -18,6 +18,7 @@ from hypothesis import strategies as st  # noqa: E402
 from live import serving  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from fourpass import DEFAULT_MODEL  # noqa: E402
 from fourpass.imaging import files  # noqa: E402
 from fourpass.server import about, options, worker  # noqa: E402
 from fourpass.server.about import Speeds  # noqa: E402
@@ -240,7 +241,7 @@ def test_after_a_job_a_plan_has_its_time(api, tmp_path):
 
 def test_the_dials_are_those_of_the_weights(api):
     told = api.get("/v1/models").json()
-    known = family.families()["eusr"]
+    known = family.families()[DEFAULT_MODEL]
     [strength] = [dial for dial in told["dials"] if dial["name"] == "strength"]
     assert strength["ends"] == ["faithful", "perceptual"]
     assert strength["defaults"] == {str(scale): known.default("strength", scale) for scale in told["scales"]}
