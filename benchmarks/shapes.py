@@ -1,4 +1,4 @@
-"""Shapes of a small network, trained alike: PSNR against measured time. What `swift` was chosen by.
+"""Shapes of a small network, trained alike: PSNR against measured time.
 
     python benchmarks/shapes.py --data PHOTOS --test Set5 Set14 --teacher dat_light_x4.onnx --steps 400 --out shapes.csv
 
@@ -35,7 +35,7 @@ from fourpass.training.teacher import teach
 
 SCALE, BORDER, SIDE = 4, 4, 128
 EXAMPLES = Path(__file__).parent.parent / "examples"
-HEADER = ("shape", "parameters", "seconds", *("psnr_y_db_{}",))
+HEADER = ("shape", "parameters", "seconds")  # and psnr_y_db_NAME for each test set
 
 
 class Activated(Block):
@@ -143,7 +143,7 @@ def main() -> None:
         rows.append((name, parameters, f"{seconds[name]:.4f}", *(f"{quality(network, d):.3f}" for d in options.test)))
         print(*rows[-1], sep="\t", flush=True)
     if options.out:
-        header = (*HEADER[:3], *(HEADER[3].format(folder.name) for folder in options.test))
+        header = (*HEADER, *(f"psnr_y_db_{folder.name}" for folder in options.test))
         with options.out.open("w", newline="", encoding="utf-8") as handle:
             csv.writer(handle, lineterminator="\n").writerows([header, *rows])
 
