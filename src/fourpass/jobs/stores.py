@@ -97,9 +97,7 @@ def check_target(url: str) -> None:
         BackendError: fsspec is not installed.
     """
     if "::" in url:
-        raise ConfigError(
-            "lies inside another file, into which nothing can be written", subject=url, hint="name a folder"
-        )
+        raise ConfigError("is inside another file, so nothing can be written there", subject=url, hint="name a folder")
     opened(url)
 
 
