@@ -53,7 +53,7 @@ def test_memory_is_refused_in_and_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["zip://out::a.zip", "simplecache::file:///tmp/a.png", "zip://o.png::s3://x/a.zip"])
 def test_nothing_is_written_into_another_file(target: str) -> None:
-    with pytest.raises(ConfigError, match="lies inside another file"):
+    with pytest.raises(ConfigError, match="is inside another file"):
         pairs.pairs(["a.png"], target)
 
 
